@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: (Apache-2.0 OR BSD-2-Clause OR GPL-2.0) */
+/*
+ * The one definition of every map key and value, every limit and every number on the wire.
+ *
+ * bpf/ includes it, and Swift imports it through CBPF: there is no second copy. Integers are in host byte
+ * order unless their type says otherwise (__be16, __be32); addresses are bytes in network order. Layouts
+ * are natural, padding is named and zero, and sizes are asserted below.
+ */
+#ifndef MIZAR_ABI_H
+#define MIZAR_ABI_H
+
+#include <linux/types.h>
+
+/* Limits. */
+#define MZR_MEMBERS_MAX 64	   /* bouncers of a network, dividers of a VPC: what a row has room for */
+#define MZR_LENGTHS4_MAX 33	   /* distinct IPv4 prefix lengths: 0..32 */
+#define MZR_LENGTHS6_MAX 129	   /* distinct IPv6 prefix lengths: 0..128 */
+#define MZR_MTU_MAX 65535
+
+/* Geneve, RFC 8926. */
+#define MZR_GENEVE_PORT 6081	   /* IANA's UDP port, the default of Cluster.port */
+#define MZR_GENEVE_PROTOCOL 0x6558 /* Trans Ether Bridging: an Ethernet frame is inside */
+#define MZR_OPTION_CLASS 0xff6d	   /* of the range for experimental use */
+#define MZR_OPTION_STAGE 0x81	   /* critical: who does not know it must drop the packet */
+
+/* Bytes that encapsulation puts in front of an inner Ethernet frame's network header. */
+#define MZR_OVERHEAD_DIRECT 50	   /* IPv4 20 + UDP 8 + Geneve 8 + inner Ethernet 14 */
+#define MZR_OVERHEAD_STAGED 62	   /* and struct mzr_stage_option */
+
+/* The MAC of every gateway: locally administered, the same on every host, so that a moved endpoint's
+ * neighbour entry stays right. */
+#define MZR_GATEWAY_MAC { 0x0a, 0x58, 0xa9, 0xfe, 0x00, 0x01 }
+
+/* The skb mark on a Geneve packet that the tc programs send; with the interface that it came in by, the
+ * guard on the uplink knows it from anybody else's. */
+#define MZR_MARK 0x6d7a7200
+
+/*
+ * What a packet on its way through tables is asked of. It only ever grows from hop to hop, so that stale
+ * tables cannot make a loop.
+ */
+enum mzr_stage {
+	MZR_STAGE_NONE = 0,    /* no option: straight from the origin to the endpoint's host */
+	MZR_STAGE_DIVIDER = 1, /* receiver finds the network */
+	MZR_STAGE_BOUNCER = 2, /* receiver finds the endpoint's host */
+	MZR_STAGE_HOST = 3,    /* receiver has the endpoint, or had it a moment ago */
+	MZR_STAGE_LAST = 7,    /* HOST + 1 .. LAST: forwarded after a move, once more at each step */
+};
+
+/* The option of packets that go through tables. 12 bytes, network order. */
+struct mzr_stage_option {
+	__be16 option_class; /* MZR_OPTION_CLASS */
+	__u8 type;	     /* MZR_OPTION_STAGE */
+	__u8 length;	     /* of the data after this byte, in 4-byte words: 2 */
+	__u8 stage;	     /* enum mzr_stage */
+	__u8 reserved[3];
+	__be32 origin; /* underlay address of the host whose endpoint sent it */
+};
+
+/* An inner address: IPv6, or IPv4 as ::ffff:a.b.c.d. Bytes in network order. */
+struct mzr_address {
+	__u8 bytes[16];
+};
+
+/* endpoints: (VNI, address) -> where it is. */
+enum mzr_endpoint_kind {
+	MZR_ENDPOINT_LOCAL = 1,	      /* behind a port of this host; ifindex 0: its interface is awaited */
+	MZR_ENDPOINT_REMOTE = 2,      /* on the host `host` */
+	MZR_ENDPOINT_UNREACHABLE = 3, /* on a host that is down: dropped, counted */
+	MZR_ENDPOINT_GATEWAY = 4,     /* the gateway of `network`: answered here */
+	MZR_ENDPOINT_BROADCAST = 5,   /* the network's or the broadcast address: dropped, counted */
+};
+
+struct mzr_endpoint_key {
+	__u32 vni;
+	struct mzr_address address;
+};
+
+struct mzr_endpoint {
+	__be32 host;   /* underlay address; LOCAL: this host's own */
+	__u32 ifindex; /* the port that may send from this address (also after a move away); 0: none */
+	__u64 network; /* stable id of its network */
+	__u8 kind;     /* enum mzr_endpoint_kind */
+	__u8 reserved[7];
+};
+
+/* networks: (VNI, prefix length, masked address) -> the network's bouncers. */
+#define MZR_HELD 0x01 /* this host holds the whole table behind this row: a miss there is final */
+
+struct mzr_network_key {
+	__u32 vni;
+	struct mzr_address prefix;
+	__u8 length; /* of 128: an IPv4 /24 is 120 */
+	__u8 reserved[3];
+};
+
+struct mzr_network {
+	__u64 network;
+	__u8 flags; /* MZR_HELD */
+	__u8 count; /* of bouncers */
+	__u8 reserved[6];
+	__be32 bouncers[MZR_MEMBERS_MAX]; /* ascending; unused ones zero */
+};
+
+/* vpcs: VNI -> its dividers, and which prefix lengths are in `networks` here. */
+struct mzr_vpc {
+	__u64 vpc;
+	__u8 flags;	     /* MZR_HELD */
+	__u8 count;	     /* of dividers */
+	__u8 lengths4_count; /* of lengths4 */
+	__u8 lengths6_count; /* of lengths6 */
+	__u8 reserved[4];
+	__be32 dividers[MZR_MEMBERS_MAX];
+	__u8 lengths4[MZR_LENGTHS4_MAX]; /* longest first, of 128 (so 96..128) */
+	__u8 lengths6[MZR_LENGTHS6_MAX]; /* longest first */
+	__u8 reserved2[6];
+};
+
+/* hosts: underlay address -> a host of the topology. Geneve from anyone else is dropped. */
+struct mzr_host {
+	__u64 host; /* stable id of its name */
+};
+
+/* ports: interface index -> what is behind it. */
+#define MZR_PORT_MAC_FIXED 0x01 /* frames from any other MAC than port_macs' are dropped */
+
+struct mzr_port {
+	__u32 vni;
+	__u32 flags;
+	__u64 network;
+	__u64 endpoint; /* stable id of the endpoint's path */
+};
+
+/* port_macs: interface index -> the MAC that frames to it are sent to. Programs write it for a port
+ * without MZR_PORT_MAC_FIXED, from the port's own frames. */
+struct mzr_port_mac {
+	__u8 mac[6];
+	__u8 reserved[2];
+};
+
+/* traffic: interface index -> what went through the port. Per CPU. */
+struct mzr_traffic {
+	__u64 sent_packets; /* by the endpoint */
+	__u64 sent_bytes;
+	__u64 received_packets; /* delivered to the endpoint */
+	__u64 received_bytes;
+};
+
+/* drops: reason -> how many. Per CPU. */
+struct mzr_drop {
+	__u64 packets;
+	__u64 bytes;
+};
+
+/* config: one row. */
+struct mzr_config {
+	__be32 address; /* this host's underlay address */
+	__u32 uplink;	/* interface index; 0: not there */
+	__be16 port;	/* Geneve's UDP port */
+	__u16 mtu;	/* of the underlay */
+	__u32 reserved;
+};
+
+/* applied: one row, written last. length 0: nothing was applied yet. */
+struct mzr_applied {
+	__u8 commit[32]; /* object id, SHA-1 or SHA-256 */
+	__u8 length;	 /* of the id in bytes: 20 or 32; 0 with digest set: a plain folder */
+	__u8 reserved[7];
+	__u64 digest; /* stable hash of the topology's image for this host */
+	__u64 host;   /* stable id of the host's name */
+};
+
+/* datapath: one row. What runs here, and how the uplink was attached. */
+enum mzr_uplink_mode {
+	MZR_UPLINK_NONE = 0,
+	MZR_UPLINK_TC = 1,
+	MZR_UPLINK_XDP = 2,
+};
+
+enum mzr_uplink_reason {
+	MZR_REASON_CHOSEN = 0,	 /* the topology says so */
+	MZR_REASON_NATIVE = 1,	 /* auto: the driver runs XDP natively */
+	MZR_REASON_VETH = 2,	 /* auto: on a veth, XDP would cost the peer its offloads */
+	MZR_REASON_REFUSED = 3,	 /* auto: the driver refused native XDP */
+	MZR_REASON_OCCUPIED = 4, /* auto: another XDP program is attached */
+};
+
+struct mzr_datapath {
+	__u64 programs; /* digest of the object whose programs are in `programs` */
+	__u32 uplink;	/* interface index that mode is about */
+	__u8 mode;	/* enum mzr_uplink_mode */
+	__u8 reason;	/* enum mzr_uplink_reason */
+	__u8 reserved[2];
+};
+
+/* waits: digest of a step that must wait for its phase -> when it was first wanted, CLOCK_BOOTTIME ns. */
+
+/* programs: slots of the program array that the entry programs jump through: one write replaces a program
+ * on every port at once. */
+enum mzr_program {
+	MZR_PROGRAM_PORT = 0,	/* tc ingress of an endpoint's interface */
+	MZR_PROGRAM_UPLINK = 1, /* tc ingress of the uplink */
+	MZR_PROGRAM_GUARD = 2,	/* tc egress of the uplink */
+	MZR_PROGRAM_COUNT = 3,
+};
+
+/* Why a packet was dropped. The text is what `status` prints. Numbers are stable: append only. */
+#define MZR_DROP_REASONS(X)                                                                                  \
+	X(NONE, 0, "none", "")                                                                               \
+	X(MALFORMED, 1, "malformed", "a header is truncated or contradicts the packet's length")             \
+	X(VLAN, 2, "vlan", "a VLAN-tagged frame from an endpoint")                                           \
+	X(ETHERTYPE, 3, "ethertype", "neither IPv4, IPv6 nor ARP")                                           \
+	X(UNKNOWN_PORT, 4, "unknown-port", "an interface that no endpoint has")                              \
+	X(SPOOFED_MAC, 5, "spoofed-mac", "the source MAC is not the endpoint's")                             \
+	X(SPOOFED_IP, 6, "spoofed-ip", "the source address is not the endpoint's")                           \
+	X(BROADCAST, 7, "broadcast", "broadcast ends at the port")                                           \
+	X(MULTICAST, 8, "multicast", "multicast ends at the port")                                           \
+	X(NEIGHBOR, 9, "neighbor", "an ARP or neighbour message that gets no answer")                        \
+	X(NO_ENDPOINT, 10, "no-endpoint", "no endpoint of the VPC has the destination address")              \
+	X(NO_VPC, 11, "no-vpc", "this host has no row for the VNI")                                          \
+	X(PENDING, 12, "pending", "the endpoint's interface does not exist yet")                             \
+	X(HOST_DOWN, 13, "host-down", "the endpoint's host is down")                                         \
+	X(NOT_HERE, 14, "not-here", "sent to this host for an endpoint that it does not have")               \
+	X(STAGE, 15, "stage", "a packet on its way through tables went round in them")                       \
+	X(TOO_BIG, 16, "too-big", "larger than the underlay's MTU once encapsulated")                        \
+	X(FOREIGN_HOST, 17, "foreign-host", "Geneve from an address that is no host of the topology")        \
+	X(FOREIGN_SENDER, 18, "foreign-sender", "Geneve sent on this host by somebody else")                 \
+	X(GENEVE_VERSION, 19, "geneve-version", "a Geneve version other than 0")                             \
+	X(GENEVE_OPTION, 20, "geneve-option", "a critical Geneve option that is not ours, or a broken one") \
+	X(GENEVE_PROTOCOL, 21, "geneve-protocol", "Geneve with something else than an Ethernet frame")       \
+	X(GENEVE_CONTROL, 22, "geneve-control", "a Geneve control packet that nobody asked for")             \
+	X(OUTER_FRAGMENT, 23, "outer-fragment", "a fragment of a Geneve packet")                             \
+	X(OUTER_CHECKSUM, 24, "outer-checksum", "the outer UDP checksum is wrong")                           \
+	X(GATEWAY, 25, "gateway", "sent to a gateway, and no echo request of its network")                   \
+	X(NO_PROGRAM, 26, "no-program", "the program is being taken off this host")                          \
+	X(INTERNAL, 27, "internal", "the kernel refused to change or send the packet")
+
+enum mzr_drop_reason {
+#define MZR_X(name, number, word, text) MZR_DROP_##name = number,
+	MZR_DROP_REASONS(MZR_X)
+#undef MZR_X
+		MZR_DROP_COUNT = 28
+};
+
+#define MZR_ASSERT_SIZE(type, size) _Static_assert(sizeof(struct type) == (size), #type " is " #size " bytes")
+MZR_ASSERT_SIZE(mzr_stage_option, 12);
+MZR_ASSERT_SIZE(mzr_address, 16);
+MZR_ASSERT_SIZE(mzr_endpoint_key, 20);
+MZR_ASSERT_SIZE(mzr_endpoint, 24);
+MZR_ASSERT_SIZE(mzr_network_key, 24);
+MZR_ASSERT_SIZE(mzr_network, 272);
+MZR_ASSERT_SIZE(mzr_vpc, 440);
+MZR_ASSERT_SIZE(mzr_host, 8);
+MZR_ASSERT_SIZE(mzr_port, 24);
+MZR_ASSERT_SIZE(mzr_port_mac, 8);
+MZR_ASSERT_SIZE(mzr_traffic, 32);
+MZR_ASSERT_SIZE(mzr_drop, 16);
+MZR_ASSERT_SIZE(mzr_config, 16);
+MZR_ASSERT_SIZE(mzr_applied, 56);
+MZR_ASSERT_SIZE(mzr_datapath, 16);
+
+#endif /* MIZAR_ABI_H */

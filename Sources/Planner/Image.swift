@@ -1,0 +1,74 @@
+public import Topology
+
+/// Every row of a host's tables: what the pinned maps hold, or should hold.
+public struct Image: Hashable, Sendable {
+    public var config: ConfigRow?
+    public var hosts: [IPAddress: HostRow] = [:]
+    public var vpcs: [UInt32: VPCRow] = [:]
+    public var networks: [NetworkKey: NetworkRow] = [:]
+    public var endpoints: [EndpointKey: EndpointRow] = [:]
+    public var ports: [UInt32: PortRow] = [:]
+    public var portMACs: [UInt32: MACAddress] = [:]
+    public var traffic: Set<UInt32> = []
+    /// Digest of a waiting step -> when it was first wanted, nanoseconds of CLOCK_BOOTTIME.
+    public var waits: [UInt64: UInt64] = [:]
+    public var datapath: DatapathRow?
+    public var applied: AppliedRow?
+    /// Rows of the live maps that mean nothing to this version.
+    public var foreign: [Record] = []
+
+    public init() {}
+
+    /// Adds the row or replaces the one of its key.
+    public mutating func put(_ record: Record) {
+        switch record {
+        case .config(let row): config = row
+        case .host(let key, let row): hosts[key] = row
+        case .vpc(let key, let row): vpcs[key] = row
+        case .network(let key, let row): networks[key] = row
+        case .endpoint(let key, let row): endpoints[key] = row
+        case .port(let key, let row): ports[key] = row
+        case .portMAC(let key, let mac): portMACs[key] = mac
+        case .traffic(let key): traffic.insert(key)
+        case .wait(let digest, let since): waits[digest] = since
+        case .datapath(let row): datapath = row
+        case .applied(let row): applied = row
+        case .foreign: foreign.append(record)
+        }
+    }
+
+    /// Removes the row of the record's key, whatever its value.
+    public mutating func remove(_ record: Record) {
+        switch record {
+        case .config: config = nil
+        case .host(let key, _): hosts[key] = nil
+        case .vpc(let key, _): vpcs[key] = nil
+        case .network(let key, _): networks[key] = nil
+        case .endpoint(let key, _): endpoints[key] = nil
+        case .port(let key, _): ports[key] = nil
+        case .portMAC(let key, _): portMACs[key] = nil
+        case .traffic(let key): traffic.remove(key)
+        case .wait(let digest, _): waits[digest] = nil
+        case .datapath: datapath = nil
+        case .applied: applied = nil
+        case .foreign: foreign.removeAll { $0 == record }
+        }
+    }
+
+    /// Rows in a table.
+    public func count(_ table: Table) -> Int {
+        switch table {
+        case .config: config == nil ? 0 : 1
+        case .hosts: hosts.count
+        case .vpcs: vpcs.count
+        case .networks: networks.count
+        case .endpoints: endpoints.count
+        case .ports: ports.count
+        case .portMACs: portMACs.count
+        case .traffic: traffic.count
+        case .waits: waits.count
+        case .datapath: datapath == nil ? 0 : 1
+        case .applied: applied == nil ? 0 : 1
+        }
+    }
+}

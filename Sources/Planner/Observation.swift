@@ -1,0 +1,90 @@
+public import Topology
+
+/// What the applier found on this host: the live rows, and the facts around them that a plan depends on.
+public struct Observation: Hashable, Sendable {
+    public var image: Image
+    /// Largest number of rows of each pinned map; a table that is missing has no map yet.
+    public var capacities: [Table: Int]
+    /// Whether the programs that run use the pinned maps and no others.
+    public var programsUsePinnedMaps: Bool
+    public var interfaces: [Interface]
+    /// Where our programs are attached.
+    public var attachments: Set<Attachment>
+    /// Digest of the object that this program carries.
+    public var programs: UInt64
+    /// CLOCK_BOOTTIME, nanoseconds.
+    public var now: UInt64
+
+    public init(
+        image: Image = Image(), capacities: [Table: Int] = [:], programsUsePinnedMaps: Bool = true,
+        interfaces: [Interface] = [], attachments: Set<Attachment> = [], programs: UInt64 = 0, now: UInt64 = 0
+    ) {
+        self.image = image
+        self.capacities = capacities
+        self.programsUsePinnedMaps = programsUsePinnedMaps
+        self.interfaces = interfaces
+        self.attachments = attachments
+        self.programs = programs
+        self.now = now
+    }
+
+    /// The interface called `name`, if it exists.
+    public func interface(_ name: String) -> Interface? { interfaces.first { $0.name == name } }
+}
+
+/// A network interface of this host.
+public struct Interface: Hashable, Sendable, Codable {
+    public var name: String
+    public var ifindex: UInt32
+    public var mtu: Int
+    /// As ethtool names it; empty if it has none.
+    public var driver: String
+    /// Whether an XDP program of somebody else is attached.
+    public var foreignXDP: Bool
+    /// IPv4 and IPv6 addresses that it has.
+    public var addresses: [IPAddress]
+
+    public init(
+        name: String, ifindex: UInt32, mtu: Int = 1500, driver: String = "", foreignXDP: Bool = false,
+        addresses: [IPAddress] = []
+    ) {
+        self.name = name
+        self.ifindex = ifindex
+        self.mtu = mtu
+        self.driver = driver
+        self.foreignXDP = foreignXDP
+        self.addresses = addresses
+    }
+}
+
+/// A program at a place of an interface.
+public struct Attachment: Hashable, Sendable, Codable {
+    public enum Point: String, Hashable, Sendable, Codable, CaseIterable, Comparable {
+        /// tc ingress of an endpoint's interface.
+        case port
+        /// tc ingress of the uplink.
+        case uplink
+        /// tc egress of the uplink.
+        case guardEgress = "guard"
+        /// XDP of the uplink, native.
+        case xdp
+
+        public static func < (left: Self, right: Self) -> Bool { left.rawValue < right.rawValue }
+    }
+
+    public var ifindex: UInt32
+    public var interface: String
+    public var point: Point
+
+    public init(ifindex: UInt32, interface: String, point: Point) {
+        self.ifindex = ifindex
+        self.interface = interface
+        self.point = point
+    }
+}
+
+extension Attachment: Comparable {
+    public static func < (left: Self, right: Self) -> Bool {
+        (left.interface, left.ifindex, left.point) < (right.interface, right.ifindex, right.point)
+    }
+}

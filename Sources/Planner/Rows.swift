@@ -1,0 +1,192 @@
+public import Topology
+
+// Keys and values of the tables as the planner sees them. mizar_abi.h says what each field means and Applier's
+// Record+ABI.swift turns one into the other, without loss in either direction.
+
+public struct EndpointKey: Hashable, Sendable, Codable {
+    public var vni: UInt32
+    public var address: IPAddress
+
+    public init(vni: UInt32, address: IPAddress) {
+        self.vni = vni
+        self.address = address
+    }
+}
+
+public struct EndpointRow: Hashable, Sendable, Codable {
+    public enum Kind: String, Hashable, Sendable, Codable, CaseIterable {
+        case local, remote, unreachable, gateway, broadcast
+    }
+
+    public var kind: Kind
+    /// Underlay address of the endpoint's host; 0.0.0.0 for a gateway or broadcast address.
+    public var host: IPAddress
+    /// The port that may send from this address; 0: none, or its interface is awaited.
+    public var ifindex: UInt32
+    public var network: UInt64
+
+    public init(kind: Kind, host: IPAddress, ifindex: UInt32 = 0, network: UInt64) {
+        self.kind = kind
+        self.host = host
+        self.ifindex = ifindex
+        self.network = network
+    }
+}
+
+public struct NetworkKey: Hashable, Sendable, Codable {
+    public var vni: UInt32
+    public var cidr: CIDR
+
+    public init(vni: UInt32, cidr: CIDR) {
+        self.vni = vni
+        self.cidr = cidr
+    }
+}
+
+public struct NetworkRow: Hashable, Sendable, Codable {
+    public var network: UInt64
+    /// This host holds every endpoint of the network: a miss here is final.
+    public var held: Bool
+    /// Underlay addresses, ascending.
+    public var bouncers: [IPAddress]
+
+    public init(network: UInt64, held: Bool, bouncers: [IPAddress]) {
+        self.network = network
+        self.held = held
+        self.bouncers = bouncers
+    }
+}
+
+public struct VPCRow: Hashable, Sendable, Codable {
+    public var vpc: UInt64
+    /// This host holds every network of the VPC: a miss here is final.
+    public var held: Bool
+    /// Underlay addresses, ascending.
+    public var dividers: [IPAddress]
+    /// Prefix lengths (of 128) of the VPC's networks, longest first; IPv4's and IPv6's apart.
+    public var lengths4: [UInt8]
+    public var lengths6: [UInt8]
+
+    public init(vpc: UInt64, held: Bool, dividers: [IPAddress], lengths4: [UInt8], lengths6: [UInt8]) {
+        self.vpc = vpc
+        self.held = held
+        self.dividers = dividers
+        self.lengths4 = lengths4
+        self.lengths6 = lengths6
+    }
+}
+
+public struct HostRow: Hashable, Sendable, Codable {
+    /// Stable id of the host's name.
+    public var host: UInt64
+
+    public init(host: UInt64) { self.host = host }
+}
+
+public struct PortRow: Hashable, Sendable, Codable {
+    public var vni: UInt32
+    public var macFixed: Bool
+    public var network: UInt64
+    public var endpoint: UInt64
+
+    public init(vni: UInt32, macFixed: Bool, network: UInt64, endpoint: UInt64) {
+        self.vni = vni
+        self.macFixed = macFixed
+        self.network = network
+        self.endpoint = endpoint
+    }
+}
+
+public struct ConfigRow: Hashable, Sendable, Codable {
+    public var address: IPAddress
+    public var uplink: UInt32
+    public var port: UInt16
+    public var mtu: UInt16
+
+    public init(address: IPAddress, uplink: UInt32, port: UInt16, mtu: UInt16) {
+        self.address = address
+        self.uplink = uplink
+        self.port = port
+        self.mtu = mtu
+    }
+}
+
+public struct AppliedRow: Hashable, Sendable, Codable {
+    /// Hexadecimal object id; empty: a plain folder.
+    public var commit: String
+    /// Of the desired image.
+    public var digest: UInt64
+    /// Stable id of the host's name.
+    public var host: UInt64
+
+    public init(commit: String, digest: UInt64, host: UInt64) {
+        self.commit = commit
+        self.digest = digest
+        self.host = host
+    }
+}
+
+public struct DatapathRow: Hashable, Sendable, Codable {
+    public enum Mode: String, Hashable, Sendable, Codable, CaseIterable { case none, tc, xdp }
+    public enum Reason: String, Hashable, Sendable, Codable, CaseIterable {
+        /// The topology says so.
+        case chosen
+        /// auto: the driver runs XDP natively.
+        case native
+        /// auto: on a veth, XDP would cost the peer its offloads.
+        case veth
+        /// auto: the driver refused native XDP.
+        case refused
+        /// auto: another XDP program is attached.
+        case occupied
+    }
+
+    /// Digest of the object whose programs run.
+    public var programs: UInt64
+    public var uplink: UInt32
+    public var mode: Mode
+    public var reason: Reason
+
+    public init(programs: UInt64, uplink: UInt32, mode: Mode, reason: Reason) {
+        self.programs = programs
+        self.uplink = uplink
+        self.mode = mode
+        self.reason = reason
+    }
+}
+
+/// One row of one table.
+public enum Record: Hashable, Sendable, Codable {
+    case config(ConfigRow)
+    case host(IPAddress, HostRow)
+    case vpc(UInt32, VPCRow)
+    case network(NetworkKey, NetworkRow)
+    case endpoint(EndpointKey, EndpointRow)
+    case port(UInt32, PortRow)
+    /// A learned MAC is whatever the port's frames said; as desired state it is the one to start from.
+    case portMAC(UInt32, MACAddress)
+    /// The value is counters, which nobody plans.
+    case traffic(UInt32)
+    case wait(digest: UInt64, since: UInt64)
+    case datapath(DatapathRow)
+    case applied(AppliedRow)
+    /// A row that we cannot have written: its bytes mean nothing to this version. It is shown and removed.
+    case foreign(Table, key: [UInt8], value: [UInt8])
+
+    public var table: Table {
+        switch self {
+        case .config: .config
+        case .host: .hosts
+        case .vpc: .vpcs
+        case .network: .networks
+        case .endpoint: .endpoints
+        case .port: .ports
+        case .portMAC: .portMACs
+        case .traffic: .traffic
+        case .wait: .waits
+        case .datapath: .datapath
+        case .applied: .applied
+        case .foreign(let table, _, _): table
+        }
+    }
+}

@@ -1,0 +1,25 @@
+/// The tables of a host: pinned maps of the same name. Counters (`traffic`, `drops`) are not desired state, but the
+/// rows of `traffic` come and go with their ports.
+public enum Table: String, Hashable, Sendable, Codable, CaseIterable, Comparable {
+    case config, hosts, vpcs, networks, endpoints, ports
+    case portMACs = "port_macs"
+    case traffic, waits, datapath, applied
+
+    public static func < (left: Self, right: Self) -> Bool { left.rawValue < right.rawValue }
+
+    /// Arrays have one row at all times, zero where nothing was written yet.
+    public var isArray: Bool {
+        switch self {
+        case .config, .datapath, .applied: true
+        case .hosts, .vpcs, .networks, .endpoints, .ports, .portMACs, .traffic, .waits: false
+        }
+    }
+
+    /// Bookkeeping is carried out, but is no resource that a user counts.
+    public var isBookkeeping: Bool {
+        switch self {
+        case .waits, .datapath, .applied: true
+        case .config, .hosts, .vpcs, .networks, .endpoints, .ports, .portMACs, .traffic: false
+        }
+    }
+}

@@ -1,0 +1,168 @@
+/// A checked desired state: every rule of the contract holds, every reference resolves, defaults are filled in.
+///
+/// Arrays are sorted by name, so that equal commits give equal values whatever their files were called.
+public struct Topology: Hashable, Sendable {
+    public var cluster: Cluster
+    public var hosts: [Host]
+    public var tenants: [Tenant]
+    public var vpcs: [VPC]
+    public var networks: [Network]
+    public var endpoints: [Endpoint]
+
+    public init(
+        cluster: Cluster = Cluster(), hosts: [Host] = [], tenants: [Tenant] = [], vpcs: [VPC] = [],
+        networks: [Network] = [], endpoints: [Endpoint] = []
+    ) {
+        self.cluster = cluster
+        self.hosts = hosts.sorted { $0.name < $1.name }
+        self.tenants = tenants.sorted { $0.name < $1.name }
+        self.vpcs = vpcs.sorted { $0.name < $1.name }
+        self.networks = networks.sorted { $0.name < $1.name }
+        self.endpoints = endpoints.sorted { $0.name < $1.name }
+    }
+}
+
+/// Settings of the whole cluster.
+public struct Cluster: Hashable, Sendable {
+    public var name: String
+    /// Geneve's UDP port.
+    public var port: UInt16
+    /// Longer than any host takes to notice a commit, in milliseconds.
+    public var settle: UInt64
+    /// Nil if no document says it: the defaults.
+    public var at: SourceLocation?
+
+    public init(name: String = "default", port: UInt16 = 6081, settle: UInt64 = 60_000, at: SourceLocation? = nil) {
+        self.name = name
+        self.port = port
+        self.settle = settle
+        self.at = at
+    }
+}
+
+/// A substrate machine.
+public struct Host: Hashable, Sendable {
+    public enum State: String, Hashable, Sendable, CaseIterable, Codable { case active, draining, down }
+    public enum Datapath: String, Hashable, Sendable, CaseIterable, Codable { case auto, xdp, tc }
+
+    public var name: String
+    /// On the underlay; IPv4.
+    public var address: IPAddress
+    /// Underlay interface.
+    public var interface: String
+    public var zone: String
+    /// Share of the bouncer and divider roles, 0...1000.
+    public var weight: Int
+    public var state: State
+    public var datapath: Datapath
+    /// Underlay MTU in bytes, if it is less than the interface's.
+    public var mtu: Int?
+    public var at: SourceLocation
+
+    public init(
+        name: String, address: IPAddress, interface: String, zone: String = "default", weight: Int = 100,
+        state: State = .active, datapath: Datapath = .auto, mtu: Int? = nil, at: SourceLocation
+    ) {
+        self.name = name
+        self.address = address
+        self.interface = interface
+        self.zone = zone
+        self.weight = weight
+        self.state = state
+        self.datapath = datapath
+        self.mtu = mtu
+        self.at = at
+    }
+}
+
+public struct Tenant: Hashable, Sendable {
+    public var name: String
+    public var at: SourceLocation
+
+    public init(name: String, at: SourceLocation) {
+        self.name = name
+        self.at = at
+    }
+}
+
+public struct VPC: Hashable, Sendable {
+    /// `tenant/vpc`.
+    public var name: String
+    /// 1...16777215, unique in the cluster.
+    public var vni: UInt32
+    /// In the order of the file.
+    public var cidrs: [CIDR]
+    /// How many hosts hold this VPC's network table.
+    public var dividers: Int
+    /// Where `dividers` is written; nil if it is the default.
+    public var dividersAt: SourceLocation?
+    public var at: SourceLocation
+
+    public init(
+        name: String, vni: UInt32, cidrs: [CIDR], dividers: Int = 2, dividersAt: SourceLocation? = nil, at: SourceLocation
+    ) {
+        self.name = name
+        self.vni = vni
+        self.cidrs = cidrs
+        self.dividers = dividers
+        self.dividersAt = dividersAt
+        self.at = at
+    }
+}
+
+public struct Network: Hashable, Sendable {
+    /// `tenant/vpc/network`.
+    public var name: String
+    /// `tenant/vpc`.
+    public var vpc: String
+    /// In the order of the file.
+    public var cidrs: [CIDR]
+    /// The gateway of each of `cidrs`, in their order; nil where a block has none (a /32 without a word about it).
+    public var gateways: [IPAddress?]
+    /// How many hosts hold this network's endpoint table.
+    public var bouncers: Int
+    /// Where `bouncers` is written; nil if it is the default.
+    public var bouncersAt: SourceLocation?
+    public var at: SourceLocation
+
+    public init(
+        name: String, vpc: String, cidrs: [CIDR], gateways: [IPAddress?], bouncers: Int = 2,
+        bouncersAt: SourceLocation? = nil, at: SourceLocation
+    ) {
+        self.name = name
+        self.vpc = vpc
+        self.cidrs = cidrs
+        self.gateways = gateways
+        self.bouncers = bouncers
+        self.bouncersAt = bouncersAt
+        self.at = at
+    }
+}
+
+public struct Endpoint: Hashable, Sendable {
+    /// `tenant/vpc/network/endpoint`.
+    public var name: String
+    /// `tenant/vpc/network`.
+    public var network: String
+    /// At least one, in the order of the file.
+    public var addresses: [IPAddress]
+    public var host: String
+    /// The host-side veth or tap.
+    public var interface: String
+    /// Enforced at the port; nil: learned.
+    public var mac: MACAddress?
+    public var at: SourceLocation
+
+    public init(
+        name: String, network: String, addresses: [IPAddress], host: String, interface: String,
+        mac: MACAddress? = nil, at: SourceLocation
+    ) {
+        self.name = name
+        self.network = network
+        self.addresses = addresses
+        self.host = host
+        self.interface = interface
+        self.mac = mac
+        self.at = at
+    }
+}
