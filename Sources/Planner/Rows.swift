@@ -156,7 +156,7 @@ public struct DatapathRow: Hashable, Sendable, Codable {
 }
 
 /// One row of one table.
-public enum Record: Hashable, Sendable, Codable {
+public enum Record: Hashable, Sendable {
     case config(ConfigRow)
     case host(IPAddress, HostRow)
     case vpc(UInt32, VPCRow)

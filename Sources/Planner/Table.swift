@@ -18,8 +18,8 @@ public enum Table: String, Hashable, Sendable, Codable, CaseIterable, Comparable
     /// Bookkeeping is carried out, but is no resource that a user counts.
     public var isBookkeeping: Bool {
         switch self {
-        case .waits, .datapath, .applied: true
-        case .config, .hosts, .vpcs, .networks, .endpoints, .ports, .portMACs, .traffic: false
+        case .portMACs, .traffic, .waits, .datapath, .applied: true
+        case .config, .hosts, .vpcs, .networks, .endpoints, .ports: false
         }
     }
 }
