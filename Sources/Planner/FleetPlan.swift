@@ -20,6 +20,11 @@ public struct FleetPlan: Hashable, Sendable, Codable {
         public var steps: [Step]
 
         public enum Kind: String, Hashable, Sendable, Codable { case joins, leaves, changes }
+
+        private enum CodingKeys: String, CodingKey {
+            case host, kind, summary
+            case steps = "changes"
+        }
     }
 
     public var summary: PlanSummary { hosts.reduce(PlanSummary()) { $0 + $1.summary } }

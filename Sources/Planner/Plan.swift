@@ -116,6 +116,11 @@ public struct Plan: Hashable, Sendable, Codable {
         self.warnings = warnings
     }
 
+    private enum CodingKeys: String, CodingKey {
+        case formatVersion, host, commit, stateDigest, waiting, pending, warnings
+        case steps = "changes"
+    }
+
     /// A step that waits for its phase.
     public struct Waiting: Hashable, Sendable, Codable {
         public var step: Step

@@ -5,8 +5,7 @@ import Topology
 
 extension Step: Codable {
     private enum Field: String, CodingKey {
-        case address, actions, detail, phase, source, kind, before, after, table, from, to, attachment
-        case orElse = "or_else"
+        case address, actions, detail, phase, source, bookkeeping, kind, before, after, table, from, to, attachment, orElse
     }
 
     private enum Kind: String, Codable { case row, capacity, programs, attach, detach }
@@ -46,6 +45,7 @@ extension Step: Codable {
         try fields.encode(detail, forKey: .detail)
         try fields.encode(phase, forKey: .phase)
         try fields.encodeIfPresent(at, forKey: .source)
+        try fields.encode(isBookkeeping, forKey: .bookkeeping)
         switch change {
         case .row(let before, let after):
             try fields.encode(Kind.row, forKey: .kind)
