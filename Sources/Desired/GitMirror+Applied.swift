@@ -20,6 +20,14 @@ extension Mirror {
     }
 }
 
+extension Mirror {
+    /// What to read in place of `repo` once it was fetched: the mirror of a remote one, any other as it is.
+    public static func local(_ repo: String, cache: String?) throws(DesiredError) -> String {
+        guard case .remote(let url) = try GitLocation(repo) else { return repo }
+        return try folder(url: url, cache: cache)
+    }
+}
+
 extension DesiredError {
     /// Whether the remote could not be asked: a mirror may serve then.
     public var isFetch: Bool { operation == "fetch" }

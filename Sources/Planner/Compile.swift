@@ -44,6 +44,7 @@ struct Compiler {
                 let isLocal = local.contains(network.name)
                 guard isBouncer || isLocal || isDivider else { continue }
                 hasRows = true
+                image.names[StableHash.id(network.name)] = network.name
                 let row = NetworkRow(
                     network: StableHash.id(network.name), held: isBouncer, bouncers: index.addresses(bouncers))
                 for cidr in network.cidrs { image.networks[NetworkKey(vni: vpc.vni, cidr: cidr)] = row }
@@ -55,6 +56,7 @@ struct Compiler {
                 }
             }
             if hasRows {
+                image.names[StableHash.id(vpc.name)] = vpc.name
                 image.vpcs[vpc.vni] = VPCRow(
                     vpc: StableHash.id(vpc.name), held: isDivider, dividers: index.addresses(dividers),
                     lengths4: [], lengths6: [])
@@ -65,6 +67,7 @@ struct Compiler {
             guard let network = index.network(endpoint.network), let vni = index.vni(of: network) else { continue }
             let id = StableHash.id(network.name)
             add(endpoint, vni: vni, network: id, to: &image)
+            image.names[StableHash.id(endpoint.name)] = endpoint.name
             guard let ifindex = interfaces[endpoint.interface] else { continue }
             image.ports[ifindex] = PortRow(
                 vni: vni, macFixed: endpoint.mac != nil, network: id, endpoint: StableHash.id(endpoint.name))

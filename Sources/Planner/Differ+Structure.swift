@@ -34,6 +34,7 @@ extension Differ {
         case .ports: Set(live.ports.keys).union(now.ports.keys).count
         case .portMACs: Set(live.portMACs.keys).union(now.portMACs.keys).count
         case .traffic: live.traffic.union(now.traffic).count
+        case .names: Set(live.names.keys).union(now.names.keys).count
         case .waits: Set(live.waits.keys).union(waits.keys).count
         case .config, .datapath, .applied: 1
         }

@@ -106,6 +106,7 @@ struct Differ {
         diffEndpoints()
         diffNetworks()
         diffVPCs()
+        diffNames()
         diffForeign()
         let uplink = diffAttachments()
         diffWaits()
@@ -374,6 +375,15 @@ struct Differ {
         if Set(found) == Set(wanted) { return wanted }
         let remaining = found.filter(isLive)
         return remaining.isEmpty ? wanted : remaining
+    }
+
+    private mutating func diffNames() {
+        for (id, text) in now.names where live.names[id] != text {
+            schedule(.ports, .add, before: live.names[id].map { .name(id, $0) }, after: .name(id, text))
+        }
+        for (id, text) in live.names where now.names[id] == nil {
+            schedule(.removePorts, .add, before: .name(id, text), after: nil)
+        }
     }
 
     private mutating func diffForeign() {

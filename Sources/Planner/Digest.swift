@@ -36,6 +36,7 @@ extension Record {
             hash.combine(row.endpoint)
         case .portMAC(_, let mac): hash.combine(mac.bits)
         case .traffic: break
+        case .name(_, let text): hash.combine(text)
         case .wait(_, let since): hash.combine(since)
         case .datapath(let row):
             hash.combine(row.programs)
@@ -64,6 +65,7 @@ extension Record {
             hash.combine(key.vni)
             hash.combine(key.address.bits)
         case .port(let ifindex, _), .portMAC(let ifindex, _), .traffic(let ifindex): hash.combine(ifindex)
+        case .name(let id, _): hash.combine(id)
         case .wait(let digest, _): hash.combine(digest)
         case .foreign(_, let key, _): for byte in key { hash.combine(byte) }
         }
@@ -85,6 +87,7 @@ extension Image {
             sum &+= Record.portMAC(key, isFixed ? mac : MACAddress(bits: 0)).digest
         }
         for key in traffic { sum &+= Record.traffic(key).digest }
+        for (id, text) in names { sum &+= Record.name(id, text).digest }
         if let datapath { sum &+= Record.datapath(datapath).digest }
         if let applied { sum &+= Record.applied(applied).digest }
         for record in foreign { sum &+= record.digest }
@@ -190,6 +193,7 @@ extension Record {
         case .network(let key, _): SortableKey(UInt128(key.vni), key.cidr.prefix.bits, UInt128(key.cidr.fullLength))
         case .endpoint(let key, _): SortableKey(UInt128(key.vni), key.address.bits)
         case .port(let ifindex, _), .portMAC(let ifindex, _), .traffic(let ifindex): SortableKey(UInt128(ifindex))
+        case .name(let id, _): SortableKey(UInt128(id))
         case .wait(let digest, _): SortableKey(UInt128(digest))
         case .foreign(_, let key, _): SortableKey(IPAddress(bytes: key).bits)
         }

@@ -51,6 +51,7 @@ struct Names {
             return ("port \(interface(ifindex))\(endpoint.map { " of \($0.name)" } ?? "")", endpoint?.at)
         case .portMAC(let ifindex, _): return ("mac \(interface(ifindex))", nil)
         case .traffic(let ifindex): return ("counters \(interface(ifindex))", nil)
+        case .name(_, let text): return ("name \(text)", nil)
         case .wait: return ("wait", nil)
         case .datapath: return ("datapath", nil)
         case .applied: return ("applied commit", nil)
@@ -82,7 +83,7 @@ struct Names {
         case .config(let row):
             let uplink = row.uplink == 0 ? "uplink awaited" : "uplink \(interface(row.uplink))"
             return "\(row.address), \(uplink), UDP port \(row.port), MTU \(row.mtu)"
-        case .host, .traffic, .wait, .datapath, .foreign: return ""
+        case .host, .traffic, .name, .wait, .datapath, .foreign: return ""
         case .vpc(let vni, let row):
             let lengths = (row.lengths4.map { "/\($0 - 96)" } + row.lengths6.map { "/\($0)" }).joined(separator: " ")
             return "VNI \(vni), dividers \(hosts(row.dividers))\(row.held ? ", held here" : "")"

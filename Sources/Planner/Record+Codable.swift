@@ -30,6 +30,8 @@ extension Record: Codable {
             self = .portMAC(
                 try fields.decode(UInt32.self, forKey: .key), try fields.decode(MACAddress.self, forKey: .value))
         case .traffic: self = .traffic(try fields.decode(UInt32.self, forKey: .key))
+        case .names:
+            self = .name(try fields.decode(UInt64.self, forKey: .key), try fields.decode(String.self, forKey: .value))
         case .waits:
             self = .wait(
                 digest: try fields.decode(UInt64.self, forKey: .key), since: try fields.decode(UInt64.self, forKey: .value))
@@ -62,6 +64,9 @@ extension Record: Codable {
             try fields.encode(key, forKey: .key)
             try fields.encode(mac, forKey: .value)
         case .traffic(let key): try fields.encode(key, forKey: .key)
+        case .name(let id, let text):
+            try fields.encode(id, forKey: .key)
+            try fields.encode(text, forKey: .value)
         case .wait(let digest, let since):
             try fields.encode(digest, forKey: .key)
             try fields.encode(since, forKey: .value)

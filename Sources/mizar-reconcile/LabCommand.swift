@@ -16,15 +16,7 @@ struct LabOptions: ParsableArguments {
     @Option(help: "Name of the lab: several can stand side by side.")
     var name: String = "lab"
 
-    func validate() throws {
-        let isLabel = !name.isEmpty && name.utf8.count <= 32 && name.utf8.allSatisfy {
-            (UInt8(ascii: "a")...UInt8(ascii: "z")).contains($0) || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0)
-                || $0 == UInt8(ascii: "-")
-        }
-        if !isLabel { throw ValidationError("--name takes at most 32 lower-case letters, digits and hyphens") }
-    }
-
-    func lab() -> Lab { Lab(name: name, executable: "/proc/self/exe") }
+    var lab: Lab { Lab(name: name) }
 }
 
 extension Lab.Underlay: @retroactive ExpressibleByArgument {}
@@ -43,15 +35,19 @@ struct LabUpCommand: AsyncParsableCommand {
     func run() async throws {
         let desired = try Reconciliation.load(source, ref: source.ref)
         Output.complain(desired.warnings)
-        let lab = options.lab()
+        let lab = options.lab
+        // Hosts read the mirror that was just fetched.
+        let repo = try Mirror.local(source.repo, cache: source.cache)
         let source = source
+        let quiet = output.quiet
         let ref = desired.commit.isEmpty ? nil : desired.commit
         try await lab.up(desired.topology, underlay: underlay) { host, phase in
-            var arguments = ["apply", "--repo", source.repo, "--host", host.name, "--bpffs", lab.bpffs(host.name)]
+            var arguments = ["apply", "--repo", repo, "--host", host.name, "--bpffs", lab.bpffs(host: host.name)]
             if let ref { arguments += ["--ref", ref] }
             if let path = source.path { arguments += ["--path", path] }
-            if let cache = source.cache { arguments += ["--cache", cache] }
             return arguments + ["--through", phase, "--quiet"]
+        } report: { run in
+            if !quiet { print("\(run.host): \(run.output.split(separator: "\n").last ?? "")") }
         }
         if !output.quiet {
             let topology = desired.topology
@@ -77,7 +73,7 @@ struct LabExecCommand: AsyncParsableCommand {
 
     func run() async throws {
         var words = words
-        var place = Lab.Place.host(host ?? "")
+        var place = Lab.Target.host(host ?? "")
         if host == nil {
             guard let endpoint = words.first, endpoint != "--" else {
                 throw ValidationError("give an endpoint such as acme/prod/web/web-1, or --host")
@@ -87,7 +83,7 @@ struct LabExecCommand: AsyncParsableCommand {
         }
         if words.first == "--" { words.removeFirst() }
         guard !words.isEmpty else { throw ValidationError("give a command after --") }
-        try options.lab().exec(place, words)
+        try options.lab.exec(place, words)
     }
 }
 
@@ -99,7 +95,7 @@ struct LabDownCommand: AsyncParsableCommand {
     @OptionGroup var output: OutputOptions
 
     func run() async throws {
-        try await options.lab().down()
+        try await options.lab.down()
         if !output.quiet { print("Lab \(options.name) is down.") }
     }
 }
