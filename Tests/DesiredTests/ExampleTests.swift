@@ -1,6 +1,7 @@
 import Desired
 import Foundation
 import Testing
+import Topology
 
 /// Every folder below examples/ that has a README is a tree without errors or warnings.
 @Suite struct ExampleTests {

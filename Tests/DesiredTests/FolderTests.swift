@@ -1,6 +1,7 @@
 import Desired
 import Foundation
 import Testing
+import Topology
 
 /// Reading a plain folder.
 @Suite struct FolderTests {
