@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* struct ifreq is not ISO C. */
+#define _DEFAULT_SOURCE
+
 #include "CBPF.h"
 
 #include <bpf/btf.h>
