@@ -59,7 +59,7 @@ let package = Package(
             path: "Tests/TestSupport", swiftSettings: settings),
         .testTarget(name: "TopologyTests", dependencies: ["Topology", "TestSupport"], swiftSettings: settings),
         .testTarget(
-            name: "DesiredTests", dependencies: ["Topology", "Desired", "TestSupport"],
+            name: "DesiredTests", dependencies: ["Topology", "Desired", "TestSupport", subprocess, systemPackage],
             exclude: ["Corpus"], swiftSettings: settings),
         .testTarget(
             name: "PlannerTests", dependencies: ["Topology", "Desired", "Planner", "TestSupport"],

@@ -1,1 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* libgit2, and the little of it that Swift cannot import. */
+#ifndef MZR_CGIT2_SHIM_H
+#define MZR_CGIT2_SHIM_H
+
 #include <git2.h>
+
+/* git_libgit2_opts is variadic, which Swift cannot call. Both options take one int. */
+static inline int mzr_git_set_owner_validation(int enabled)
+{
+	return git_libgit2_opts(GIT_OPT_SET_OWNER_VALIDATION, enabled);
+}
+
+static inline int mzr_git_set_fsync(int enabled)
+{
+	return git_libgit2_opts(GIT_OPT_ENABLE_FSYNC_GITDIR, enabled);
+}
+
+/* A global variable, which Swift's concurrency checks rightly refuse. */
+extern char **environ;
+
+static inline char **mzr_environ(void)
+{
+	return environ;
+}
+
+#endif /* MZR_CGIT2_SHIM_H */

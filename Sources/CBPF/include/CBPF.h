@@ -16,6 +16,7 @@
 #include <sys/vfs.h>
 
 #include "mizar_abi.h"
+#include "mzr_wait.h"
 
 /* The compiled data plane (bpf/mizar.bpf.c), embedded at build time. */
 const void *mzr_object_bytes(void);

@@ -1,0 +1,51 @@
+import CGit2
+
+/// libgit2 itself: started once a process, and its errors as Swift's.
+enum GitLibrary {
+    /// Starts libgit2 at its first use; nil, or why it could not be started.
+    static let started: GitFailure? = {
+        // A count of users: negative is an error, and there is no end that we would have to announce.
+        guard git_libgit2_init() > 0 else { return GitFailure(code: -1) }
+        // Repositories are only read, no hook or filter of theirs is run: whose they are does not matter, and a
+        // daemon of root's reads a user's repository.
+        _ = mzr_git_set_owner_validation(0)
+        // The mirror must be there after a power cut: it brings the network up without the server.
+        _ = mzr_git_set_fsync(1)
+        return nil
+    }()
+
+    /// Throws what libgit2 said about a failed call (a negative return code).
+    static func check(_ code: Int32) throws(GitFailure) {
+        if let failure = started { throw failure }
+        guard code < 0 else { return }
+        throw GitFailure(code: code)
+    }
+
+    /// The same, as an error of an operation on a subject.
+    static func check(_ code: Int32, _ operation: String, _ subject: @autoclosure () -> String) throws(DesiredError) {
+        do {
+            try check(code)
+        } catch {
+            throw DesiredError(operation, subject(), cause: error.message)
+        }
+    }
+}
+
+/// What a call of libgit2 returned, and the sentence that it left about it.
+struct GitFailure: Error {
+    let code: Int32
+    let message: String
+
+    init(code: Int32) {
+        self.code = code
+        if let last = git_error_last(), let text = last.pointee.message {
+            message = String(cString: text)
+        } else {
+            message = "libgit2 returned \(code)"
+        }
+    }
+
+    var isNotFound: Bool { code == GIT_ENOTFOUND.rawValue }
+    var isAmbiguous: Bool { code == GIT_EAMBIGUOUS.rawValue }
+    var isUnborn: Bool { code == GIT_EUNBORNBRANCH.rawValue }
+}

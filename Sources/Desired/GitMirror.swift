@@ -1,0 +1,114 @@
+import CGit2
+import Glibc
+import Topology
+
+/// Bare copies of remote repositories, so that a host has its last commits without the server.
+public enum Mirror {
+    /// The folder that holds the mirrors unless another is given.
+    ///
+    /// `/var/cache/mizar-reconcile` for root; for others `$XDG_CACHE_HOME/mizar-reconcile`, or `~/.cache/mizar-reconcile`.
+    public static var defaultCache: String {
+        if geteuid() == 0 { return "/var/cache/mizar-reconcile" }
+        if let cache = environment("XDG_CACHE_HOME") { return cache + "/mizar-reconcile" }
+        return (environment("HOME") ?? "/tmp") + "/.cache/mizar-reconcile"
+    }
+
+    /// Where the mirror of `url` is: named by the hash of the URL, so that nothing in it can name another folder.
+    public static func folder(url: String, cache: String? = nil) throws(DesiredError) -> String {
+        guard case .remote = try GitLocation(url) else {
+            throw DesiredError("mirror", url, cause: "is a path, not a URL")
+        }
+        let hex = String(StableHash.id(url), radix: 16)
+        return "\(cache ?? defaultCache)/\(String(repeating: "0", count: 16 - hex.utf8.count))\(hex).git"
+    }
+
+    /// Brings the mirror of `url` up to date in this process, however long it takes; `fetch` bounds the time.
+    ///
+    /// All branches and tags are taken, and those that the remote has no longer are removed. Only one process at a
+    /// time fetches a mirror; others wait for it. Killed at any time, the next fetch goes on from what is there.
+    public static func fetchInProcess(url: String, cache: String? = nil) throws(DesiredError) {
+        let subject = GitLocation.redacted(url)
+        let folder = try folder(url: url, cache: cache)
+        if let seconds = environment(FetchChild.deadlineVariable).flatMap({ UInt32($0) }) { alarm(seconds) }
+        if let failure = GitLibrary.started { throw DesiredError("fetch", subject, cause: failure.message) }
+        try makeFolder(cache ?? defaultCache)
+        let lock = try MirrorLock(folder + ".lock")
+        defer { lock.unlock() }
+        try MirrorLeftovers.remove(in: folder)
+        var repository: OpaquePointer?
+        try GitLibrary.check(git_repository_init(&repository, folder, 1), "create the mirror of", subject)
+        defer { git_repository_free(repository) }
+        var remote: OpaquePointer?
+        try GitLibrary.check(git_remote_create_anonymous(&remote, repository, url), "fetch", subject)
+        defer { git_remote_free(remote) }
+        try fetch(remote, into: repository, url: url, subject: subject)
+    }
+
+    private static func fetch(
+        _ remote: OpaquePointer?, into repository: OpaquePointer?, url: String, subject: String
+    ) throws(DesiredError) {
+        let session = GitSession(url: url)
+        var options = git_fetch_options()
+        git_fetch_options_init(&options, UInt32(GIT_FETCH_OPTIONS_VERSION))
+        session.install(in: &options.callbacks)
+        options.download_tags = GIT_REMOTE_DOWNLOAD_TAGS_NONE  // the refspecs name them
+        options.prune = GIT_FETCH_PRUNE
+        // A token must not follow a redirection to somebody else.
+        options.follow_redirects = session.hasToken ? GIT_REMOTE_REDIRECT_NONE : GIT_REMOTE_REDIRECT_INITIAL
+        options.proxy_opts.type = GIT_PROXY_AUTO
+
+        func check(_ code: Int32) throws(DesiredError) {
+            if let refusal = session.refusal, code < 0 { throw DesiredError("fetch", subject, cause: refusal) }
+            try GitLibrary.check(code, "fetch", subject)
+        }
+        try check(git_remote_connect(remote, GIT_DIRECTION_FETCH, &options.callbacks, &options.proxy_opts, nil))
+        let head = defaultBranch(remote)
+        try withStringArray(["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"]) { refspecs throws(DesiredError) in
+            try check(git_remote_download(remote, &refspecs, &options))
+        }
+        git_remote_disconnect(remote)
+        try check(git_remote_update_tips(remote, &options.callbacks, 0, GIT_REMOTE_DOWNLOAD_TAGS_NONE, "fetch"))
+        try check(git_remote_prune(remote, &options.callbacks))
+        if let head { try check(git_repository_set_head(repository, head)) }
+        withExtendedLifetime(session) {}
+    }
+
+    private static func defaultBranch(_ remote: OpaquePointer?) -> String? {
+        var name = git_buf()
+        guard git_remote_default_branch(&name, remote) == 0, let text = name.ptr else { return nil }
+        defer { git_buf_dispose(&name) }
+        return String(cString: text)
+    }
+
+    static func withStringArray(
+        _ strings: [String], _ body: (inout git_strarray) throws(DesiredError) -> Void
+    ) throws(DesiredError) {
+        var pointers = strings.map { strdup($0) }
+        defer { pointers.forEach { free($0) } }
+        let count = pointers.count
+        try pointers.withUnsafeMutableBufferPointer { buffer throws(DesiredError) in
+            var array = git_strarray(strings: buffer.baseAddress, count: count)
+            try body(&array)
+        }
+    }
+
+    static func environment(_ name: String) -> String? {
+        guard let value = getenv(name), value.pointee != 0 else { return nil }
+        return String(cString: value)
+    }
+
+    /// Makes `path` and what is above it, readable by its owner alone: a URL may have a password in it.
+    static func makeFolder(_ path: String) throws(DesiredError) {
+        var partial = path.hasPrefix("/") ? "" : "."
+        for part in path.split(separator: "/") {
+            partial += "/" + part
+            guard mkdir(partial, 0o700) == 0 || errno == EEXIST || errno == EISDIR || errno == EROFS else {
+                throw DesiredError("create folder", partial, cause: String(cString: strerror(errno)))
+            }
+        }
+        var status = stat()
+        guard stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR, access(path, W_OK) == 0 else {
+            throw DesiredError("create folder", path, cause: "is no folder that we may write to")
+        }
+    }
+}

@@ -1,0 +1,128 @@
+import CGit2
+import Glibc
+
+/// Who we are to a remote, and whether it is who it should be, during one connection.
+///
+/// ssh: the agent, then `MIZAR_SSH_KEY`, `~/.ssh/id_ed25519` and `~/.ssh/id_ecdsa` (keys without a passphrase); the host's key
+/// must be in `MIZAR_KNOWN_HOSTS`, `~/.ssh/known_hosts` or `/etc/ssh/ssh_known_hosts`. https: the system's authorities;
+/// `MIZAR_GIT_TOKEN` is the password, and `MIZAR_GIT_USER`, or the URL's user, or `git` the user.
+final class GitSession {
+    private let url: String
+    private let token: String?
+    private var keys: [SSHIdentity]
+    private var tokenOffered = false
+    /// Why we ended the connection ourselves.
+    private(set) var refusal: String?
+
+    var hasToken: Bool { token != nil }
+
+    init(url: String) {
+        self.url = url
+        // Never in the clear.
+        token = url.lowercased().hasPrefix("https://") ? Mirror.environment("MIZAR_GIT_TOKEN") : nil
+        keys = SSHIdentity.all()
+    }
+
+    /// The session must outlive the calls that use `callbacks`.
+    func install(in callbacks: inout git_remote_callbacks) {
+        callbacks.payload = Unmanaged.passUnretained(self).toOpaque()
+        callbacks.credentials = { out, _, user, allowed, payload in
+            guard let payload else { return GIT_EAUTH.rawValue }
+            let session = Unmanaged<GitSession>.fromOpaque(payload).takeUnretainedValue()
+            return session.credential(out, user: user.map { String(cString: $0) }, allowed: allowed)
+        }
+        callbacks.certificate_check = { certificate, valid, _, payload in
+            guard let payload else { return GIT_ECERTIFICATE.rawValue }
+            let session = Unmanaged<GitSession>.fromOpaque(payload).takeUnretainedValue()
+            return session.check(certificate, valid: valid != 0)
+        }
+    }
+
+    private func credential(
+        _ out: UnsafeMutablePointer<UnsafeMutablePointer<git_credential>?>?, user: String?, allowed: UInt32
+    ) -> Int32 {
+        if allowed & GIT_CREDENTIAL_SSH_KEY.rawValue != 0 {
+            let user = user ?? "git"
+            guard !keys.isEmpty else {
+                refusal =
+                    "the server takes none of our ssh keys (tried the agent, MIZAR_SSH_KEY, ~/.ssh/id_ed25519 and ~/.ssh/id_ecdsa); "
+                    + "RSA keys do not work with this libssh2, which only signs with SHA-1: use an Ed25519 or ECDSA key"
+                return GIT_EAUTH.rawValue
+            }
+            switch keys.removeFirst() {
+            case .agent: return git_credential_ssh_key_from_agent(out, user)
+            case .file(let path): return git_credential_ssh_key_new(out, user, nil, path, nil)
+            }
+        }
+        if allowed & GIT_CREDENTIAL_USERNAME.rawValue != 0 {
+            return git_credential_username_new(out, user ?? "git")
+        }
+        if allowed & GIT_CREDENTIAL_USERPASS_PLAINTEXT.rawValue != 0 {
+            guard let token, !tokenOffered else {
+                refusal =
+                    token == nil
+                    ? "the server asks for a password: set MIZAR_GIT_TOKEN (https only)"
+                    : "the server refuses the token in MIZAR_GIT_TOKEN"
+                return GIT_EAUTH.rawValue
+            }
+            tokenOffered = true
+            return git_credential_userpass_plaintext_new(out, Mirror.environment("MIZAR_GIT_USER") ?? user ?? "git", token)
+        }
+        refusal = "the server asks for credentials of a kind that we do not have"
+        return GIT_EAUTH.rawValue
+    }
+
+    private func check(_ certificate: UnsafeMutablePointer<git_cert>?, valid: Bool) -> Int32 {
+        guard let certificate else { return GIT_ECERTIFICATE.rawValue }
+        switch certificate.pointee.cert_type {
+        case GIT_CERT_HOSTKEY_LIBSSH2:
+            return certificate.withMemoryRebound(to: git_cert_hostkey.self, capacity: 1) { checkHostKey($0.pointee) }
+        default:
+            if !valid { refusal = "the server's certificate is not signed by an authority that this system trusts" }
+            return valid ? 0 : GIT_ECERTIFICATE.rawValue
+        }
+    }
+
+    private func checkHostKey(_ key: git_cert_hostkey) -> Int32 {
+        guard let (host, port) = GitLocation.sshEndpoint(url), key.type.rawValue & GIT_CERT_SSH_RAW.rawValue != 0,
+            let bytes = key.hostkey
+        else {
+            refusal = "the server's host key cannot be read"
+            return GIT_ECERTIFICATE.rawValue
+        }
+        let raw = Array(UnsafeRawBufferPointer(start: bytes, count: key.hostkey_len))
+        switch KnownHosts.system().verdict(host: host, port: port, key: raw) {
+        case .known:
+            return 0
+        case .changed(let place):
+            refusal = "the host key of \(host) is not the one in \(place): somebody may be in between"
+        case .revoked(let place):
+            refusal = "the host key of \(host) is revoked in \(place)"
+        case .unknown:
+            let port = port == 22 ? "" : "-p \(port) "
+            refusal =
+                "the host key of \(host) is unknown: get it with “ssh-keyscan \(port)\(host)”, check it, and add it to "
+                + "~/.ssh/known_hosts or the file that MIZAR_KNOWN_HOSTS names"
+        }
+        return GIT_ECERTIFICATE.rawValue
+    }
+}
+
+/// A way to sign in by ssh.
+enum SSHIdentity: Hashable {
+    case agent
+    /// A private key's file.
+    case file(String)
+
+    /// In the order in which they are tried.
+    static func all() -> [SSHIdentity] {
+        var found: [SSHIdentity] = Mirror.environment("SSH_AUTH_SOCK") == nil ? [] : [.agent]
+        if let named = Mirror.environment("MIZAR_SSH_KEY") { found.append(.file(named)) }
+        for name in ["id_ed25519", "id_ecdsa"] {
+            guard let home = KnownHosts.home else { break }
+            let path = "\(home)/.ssh/\(name)"
+            if access(path, R_OK) == 0 { found.append(.file(path)) }
+        }
+        return found
+    }
+}
