@@ -8,6 +8,7 @@
 #include <stddef.h>
 
 #include "mizar_abi.h"
+#include "mizar_namespace.h"
 
 /* The compiled data plane (bpf/mizar.bpf.c), embedded at build time. */
 const void *mzr_object_bytes(void);
