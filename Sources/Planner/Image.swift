@@ -10,6 +10,8 @@ public struct Image: Hashable, Sendable {
     public var ports: [UInt32: PortRow] = [:]
     public var portMACs: [UInt32: MACAddress] = [:]
     public var traffic: Set<UInt32> = []
+    /// Stable id -> path, of this host's endpoints and of the networks and VPCs that it has rows of.
+    public var names: [UInt64: String] = [:]
     /// Digest of a waiting step -> when it was first wanted, nanoseconds of CLOCK_BOOTTIME.
     public var waits: [UInt64: UInt64] = [:]
     public var datapath: DatapathRow?
@@ -30,6 +32,7 @@ public struct Image: Hashable, Sendable {
         case .port(let key, let row): ports[key] = row
         case .portMAC(let key, let mac): portMACs[key] = mac
         case .traffic(let key): traffic.insert(key)
+        case .name(let id, let text): names[id] = text
         case .wait(let digest, let since): waits[digest] = since
         case .datapath(let row): datapath = row
         case .applied(let row): applied = row
@@ -48,6 +51,7 @@ public struct Image: Hashable, Sendable {
         case .port(let key, _): ports[key] = nil
         case .portMAC(let key, _): portMACs[key] = nil
         case .traffic(let key): traffic.remove(key)
+        case .name(let id, _): names[id] = nil
         case .wait(let digest, _): waits[digest] = nil
         case .datapath: datapath = nil
         case .applied: applied = nil
@@ -66,6 +70,7 @@ public struct Image: Hashable, Sendable {
         case .ports: ports.count
         case .portMACs: portMACs.count
         case .traffic: traffic.count
+        case .names: names.count
         case .waits: waits.count
         case .datapath: datapath == nil ? 0 : 1
         case .applied: applied == nil ? 0 : 1

@@ -25,7 +25,7 @@ public enum Phase: String, Hashable, Sendable, Codable, CaseIterable, Comparable
 }
 
 /// What a step does.
-public enum Change: Hashable, Sendable, Codable {
+public enum Change: Hashable, Sendable {
     /// Creates a row (`before` nil), replaces its value, or removes it (`after` nil). `before` is the value that the
     /// step expects to find.
     case row(before: Record?, after: Record?)
@@ -40,20 +40,23 @@ public enum Change: Hashable, Sendable, Codable {
 }
 
 /// One step of a plan, small enough to be done or not done.
-public struct Step: Hashable, Sendable, Codable {
+public struct Step: Hashable, Sendable {
     public enum Action: String, Hashable, Sendable, Codable { case create, update, delete }
 
     public var phase: Phase
     public var change: Change
     /// What it is about, in a user's words: `endpoint acme/prod/web/web-1 10.0.1.10`.
     public var subject: String
+    /// The value in a user's words, for a change before and after: `on h1 -> on h2`. May be empty.
+    public var detail: String
     /// The line of the topology behind it; nil for what no line asks for (any more).
     public var at: SourceLocation?
 
-    public init(phase: Phase, change: Change, subject: String, at: SourceLocation? = nil) {
+    public init(phase: Phase, change: Change, subject: String, detail: String = "", at: SourceLocation? = nil) {
         self.phase = phase
         self.change = change
         self.subject = subject
+        self.detail = detail
         self.at = at
     }
 
@@ -111,6 +114,11 @@ public struct Plan: Hashable, Sendable, Codable {
         self.waiting = waiting
         self.pending = pending
         self.warnings = warnings
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case formatVersion, host, commit, stateDigest, waiting, pending, warnings
+        case steps = "changes"
     }
 
     /// A step that waits for its phase.

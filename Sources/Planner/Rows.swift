@@ -156,7 +156,7 @@ public struct DatapathRow: Hashable, Sendable, Codable {
 }
 
 /// One row of one table.
-public enum Record: Hashable, Sendable, Codable {
+public enum Record: Hashable, Sendable {
     case config(ConfigRow)
     case host(IPAddress, HostRow)
     case vpc(UInt32, VPCRow)
@@ -167,6 +167,8 @@ public enum Record: Hashable, Sendable, Codable {
     case portMAC(UInt32, MACAddress)
     /// The value is counters, which nobody plans.
     case traffic(UInt32)
+    /// The path behind a stable id, for people.
+    case name(UInt64, String)
     case wait(digest: UInt64, since: UInt64)
     case datapath(DatapathRow)
     case applied(AppliedRow)
@@ -183,6 +185,7 @@ public enum Record: Hashable, Sendable, Codable {
         case .port: .ports
         case .portMAC: .portMACs
         case .traffic: .traffic
+        case .name: .names
         case .wait: .waits
         case .datapath: .datapath
         case .applied: .applied

@@ -3,7 +3,7 @@
 public enum Table: String, Hashable, Sendable, Codable, CaseIterable, Comparable {
     case config, hosts, vpcs, networks, endpoints, ports
     case portMACs = "port_macs"
-    case traffic, waits, datapath, applied
+    case traffic, names, waits, datapath, applied
 
     public static func < (left: Self, right: Self) -> Bool { left.rawValue < right.rawValue }
 
@@ -11,15 +11,15 @@ public enum Table: String, Hashable, Sendable, Codable, CaseIterable, Comparable
     public var isArray: Bool {
         switch self {
         case .config, .datapath, .applied: true
-        case .hosts, .vpcs, .networks, .endpoints, .ports, .portMACs, .traffic, .waits: false
+        case .hosts, .vpcs, .networks, .endpoints, .ports, .portMACs, .traffic, .names, .waits: false
         }
     }
 
     /// Bookkeeping is carried out, but is no resource that a user counts.
     public var isBookkeeping: Bool {
         switch self {
-        case .waits, .datapath, .applied: true
-        case .config, .hosts, .vpcs, .networks, .endpoints, .ports, .portMACs, .traffic: false
+        case .portMACs, .traffic, .names, .waits, .datapath, .applied: true
+        case .config, .hosts, .vpcs, .networks, .endpoints, .ports: false
         }
     }
 }

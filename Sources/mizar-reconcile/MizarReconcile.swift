@@ -1,1 +1,55 @@
-@main struct Main { static func main() {} }
+import ArgumentParser
+import Glibc
+
+@main
+struct MizarReconcile: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "mizar-reconcile",
+        abstract: "Cloud networks as code: a commit of YAML becomes the eBPF data plane of this host.",
+        discussion: """
+            Exit codes: 0 done or nothing to do, 1 error, 2 `plan --detailed-exitcode` found changes, 3 the saved plan is \
+            stale, 4 refused by a guard, 5 partly applied, 6 rolled back.
+            """,
+        version: Version.text,
+        subcommands: [
+            ValidateCommand.self, PlanCommand.self, ApplyCommand.self, RunCommand.self, StatusCommand.self,
+            DetachCommand.self, LabCommand.self, FetchMirrorCommand.self,
+        ])
+
+    static func main() async {
+        setvbuf(stdout, nil, _IOLBF, 0)
+        do {
+            var command = try parseAsRoot()
+            if var command = command as? any AsyncParsableCommand {
+                try await command.run()
+            } else {
+                try command.run()
+            }
+        } catch let exit as Exit {
+            Glibc.exit(exit.rawValue)
+        } catch {
+            // Help and version end in success; a wrong command line is an error like any other.
+            let code = exitCode(for: error)
+            let text = fullMessage(for: error)
+            if !text.isEmpty {
+                if code == .success { print(text) } else { Output.complain(text) }
+            }
+            Glibc.exit(code == .success ? Exit.done.rawValue : Exit.error.rawValue)
+        }
+    }
+}
+
+/// What the exit codes mean; part of the public interface. Thrown by a command that has said all it has to say.
+enum Exit: Int32, Error {
+    case done = 0
+    case error = 1
+    case changesFound = 2
+    case stalePlan = 3
+    case refused = 4
+    case partlyApplied = 5
+    case rolledBack = 6
+}
+
+enum Version {
+    static let text = "0.1.0"
+}

@@ -9,6 +9,7 @@
 
 #include "mizar_abi.h"
 #include "mizar_namespace.h"
+#include "mzr_wait.h"
 
 /* The compiled data plane (bpf/mizar.bpf.c), embedded at build time. */
 const void *mzr_object_bytes(void);

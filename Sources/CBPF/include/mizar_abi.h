@@ -193,6 +193,14 @@ struct mzr_datapath {
 	__u8 reserved[2];
 };
 
+/* names: stable id -> the path behind it, for whoever reads the maps without the topology. For this host's own endpoints,
+ * and the networks and VPCs that it has rows of. */
+#define MZR_NAME_SIZE 256
+
+struct mzr_name {
+	char text[MZR_NAME_SIZE]; /* UTF-8, ended by a zero byte */
+};
+
 /* waits: digest of a step that must wait for its phase -> when it was first wanted, CLOCK_BOOTTIME ns. */
 
 /* programs: slots of the program array that the entry programs jump through: one write replaces a program
@@ -258,5 +266,6 @@ MZR_ASSERT_SIZE(mzr_drop, 16);
 MZR_ASSERT_SIZE(mzr_config, 16);
 MZR_ASSERT_SIZE(mzr_applied, 56);
 MZR_ASSERT_SIZE(mzr_datapath, 16);
+MZR_ASSERT_SIZE(mzr_name, 256);
 
 #endif /* MIZAR_ABI_H */

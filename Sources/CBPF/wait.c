@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "mzr_wait.h"
+
+#include <errno.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
+#include <signal.h>
+#include <stddef.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+int mzr_signals_open(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	int error = pthread_sigmask(SIG_BLOCK, &set, NULL);
+	if (error)
+		return -error;
+	int descriptor = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	return descriptor < 0 ? -errno : descriptor;
+}
+
+int mzr_signals_read(int descriptor)
+{
+	struct signalfd_siginfo info;
+
+	return read(descriptor, &info, sizeof(info)) == sizeof(info) ? (int)info.ssi_signo : 0;
+}
+
+int mzr_links_open(void)
+{
+	int descriptor = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
+
+	if (descriptor < 0)
+		return -errno;
+	struct sockaddr_nl address = { .nl_family = AF_NETLINK, .nl_groups = RTMGRP_LINK };
+	if (bind(descriptor, (struct sockaddr *)&address, sizeof(address)) < 0) {
+		int error = errno;
+		close(descriptor);
+		return -error;
+	}
+	return descriptor;
+}
+
+bool mzr_links_drain(int descriptor)
+{
+	char buffer[32768] __attribute__((aligned(NLMSG_ALIGNTO)));
+	bool found = false;
+
+	for (;;) {
+		ssize_t size = recv(descriptor, buffer, sizeof(buffer), 0);
+		if (size < 0 && errno == EINTR)
+			continue;
+		if (size < 0) {
+			/* ENOBUFS: messages were lost, and any of them may have been ours. */
+			if (errno == ENOBUFS) {
+				found = true;
+				continue;
+			}
+			return found;
+		}
+		struct nlmsghdr *message = (struct nlmsghdr *)buffer;
+		for (unsigned int left = (unsigned int)size; NLMSG_OK(message, left); message = NLMSG_NEXT(message, left))
+			found |= message->nlmsg_type == RTM_NEWLINK || message->nlmsg_type == RTM_DELLINK;
+	}
+}

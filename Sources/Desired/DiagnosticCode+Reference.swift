@@ -1,0 +1,249 @@
+extension DiagnosticCode {
+    /// What a reference says about a code.
+    public struct Entry: Sendable {
+        /// A few words, without a full stop.
+        public let title: String
+        /// What the rule is and why there is one.
+        public let explanation: String
+        /// What to do, with an example.
+        public let remedy: String
+    }
+
+    public var entry: Entry {
+        switch self {
+        case .fileTooLarge, .notUTF8, .yamlSyntax, .nestingTooDeep, .anchorOrAlias, .tag, .duplicateKey, .keyNotText,
+            .emptyTree:
+            fileEntry
+        case .notAMapping, .missingField, .unknownField, .wrongType, .unknownVersion, .unknownKind, .exclusiveFields,
+            .emptyList:
+            shapeEntry
+        case .badName, .wrongDepth, .numberOutOfRange, .unknownValue, .badCIDR, .hostBits, .badAddress, .notUnicast,
+            .mappedAddress, .badMAC, .macNotUnicast, .badInterface, .badDuration, .underlayNotIPv4, .badZone,
+            .leadingZero:
+            valueEntry
+        case .unknownTenant, .unknownVPC, .unknownNetwork, .unknownHost:
+            referenceEntry
+        case .duplicateName, .secondCluster, .duplicateVNI, .overlapInVPC, .outsideVPC, .overlappingNetworks,
+            .gatewayOutside, .secondGateway, .gatewayReserved, .outsideNetwork, .addressTaken, .addressReserved,
+            .addressOfGateway, .repeatedAddress, .interfaceTaken, .interfaceOfUnderlay, .hostAddressTaken,
+            .noEligibleHost, .fewEligibleHosts, .roleLimit, .idCollision:
+            ruleEntry
+        }
+    }
+
+    private var fileEntry: Entry {
+        switch self {
+        case .fileTooLarge:
+            Entry(
+                title: "file too large",
+                explanation: "A file holds at most 16 MiB, so that no file can make a reconciler run out of memory.",
+                remedy: "Split it: any document may move to a file of its own, and `kind: Endpoints` splits a network.")
+        case .notUTF8:
+            Entry(
+                title: "not UTF-8",
+                explanation: "Files are UTF-8; a byte order mark is allowed, UTF-16 and Latin-1 are not.",
+                remedy: "Save the file as UTF-8: `iconv -f latin1 -t utf-8`.")
+        case .yamlSyntax:
+            Entry(
+                title: "not YAML",
+                explanation: "The file breaks YAML's grammar here. Nothing after this place was read, so names that only "
+                    + "it may define are not reported as unknown.",
+                remedy: "Look at this line and the one before: an open bracket or quote, a tab, a missing space after a colon.")
+        case .nestingTooDeep:
+            Entry(
+                title: "nested too deep",
+                explanation: "Mappings and lists lie at most 16 levels inside each other. The rest of the file was not read.",
+                remedy: "No resource needs more than four levels.")
+        case .anchorOrAlias:
+            Entry(
+                title: "anchor or alias",
+                explanation: "`&name` and `*name` are refused: a few lines of them can stand for gigabytes, and a reviewer "
+                    + "sees a change in one place that happens in another.",
+                remedy: "Write the value out where it is used.")
+        case .tag:
+            Entry(
+                title: "tag",
+                explanation: "`!type` is refused: the type of every field is known.",
+                remedy: "Leave the tag out; quote a value that is meant as text: `name: \"10\"`.")
+        case .duplicateKey:
+            Entry(
+                title: "key given twice",
+                explanation: "A mapping has each key once; YAML readers disagree about which one counts. The message names "
+                    + "both places.",
+                remedy: "Keep one of them.")
+        case .keyNotText:
+            Entry(
+                title: "key is no text",
+                explanation: "A key is a word. A value such as `{{ name }}`, left by a template, begins a mapping.",
+                remedy: "Quote the text, or fill in the template first.")
+        default:
+            Entry(
+                title: "no resources",
+                explanation: "The tree has no document at all. An empty folder is more often a wrong path than the wish to "
+                    + "take the whole network away, so it is never applied.",
+                remedy: "Check `--path` and `--ref`; `detach` takes a host's network away. A lone `kind: Cluster` is a tree.")
+        }
+    }
+
+    private var shapeEntry: Entry {
+        switch self {
+        case .notAMapping:
+            Entry(
+                title: "document is no mapping",
+                explanation: "Each YAML document is one resource, a mapping of fields.",
+                remedy: "Begin with `apiVersion: mizar/v1`; separate documents by `---`.")
+        case .missingField:
+            Entry(
+                title: "field missing",
+                explanation: "A field without a default is absent. The place is the mapping that lacks it.",
+                remedy: "Add it: `vni: 4097`.")
+        case .unknownField:
+            Entry(
+                title: "unknown field",
+                explanation: "A resource has only the fields of the reference: a misspelt field must not pass in silence.",
+                remedy: "Take the suggestion, or look it up in topology.md: `adress:` is `address:`.")
+        case .wrongType:
+            Entry(
+                title: "wrong type",
+                explanation: "A field has one type, by YAML 1.2's rules: `123`, `true`, `null` and `1.5` without quotes are "
+                    + "no text, and a number in quotes is no number.",
+                remedy: "Quote text that looks like something else: `zone: \"1\"`; leave the quotes off a number: `vni: 4097`.")
+        case .unknownVersion:
+            Entry(
+                title: "unknown apiVersion",
+                explanation: "This release reads `mizar/v1`. What another version means by its fields is unknown here.",
+                remedy: "Write `apiVersion: mizar/v1`, or use the release that the files are written for.")
+        case .unknownKind:
+            Entry(
+                title: "unknown kind",
+                explanation: "Kinds are Cluster, Host, Tenant, VPC, Network and Endpoints, written exactly so.",
+                remedy: "Take the suggestion: `kind: vpc` is `kind: VPC`.")
+        case .exclusiveFields:
+            Entry(
+                title: "fields that exclude each other",
+                explanation: "`ip` and `ips`, and `gateway` and `gateways`, are two spellings of one thing.",
+                remedy: "Put all addresses into the list: `ips: [10.0.1.10, \"fd00:1:1::10\"]`.")
+        default:
+            Entry(
+                title: "empty list",
+                explanation: "A list of addresses or blocks has at least one.",
+                remedy: "Give one: `cidrs: [10.0.0.0/16]`; leave `gateways` out for the default.")
+        }
+    }
+
+    private var valueEntry: Entry {
+        switch self {
+        case .badName:
+            Entry(
+                title: "not a name",
+                explanation: "Each part of a name is a DNS label: 1 to 63 lower-case letters, digits and hyphens, with a "
+                    + "letter or digit at each end.",
+                remedy: "`Web_1` is `web-1`.")
+        case .wrongDepth:
+            Entry(
+                title: "path of another depth",
+                explanation: "A VPC is `tenant/vpc`, a network `tenant/vpc/network`; clusters, hosts and tenants have one part.",
+                remedy: "Write the whole path: `name: acme/prod/web`.")
+        case .numberOutOfRange:
+            Entry(
+                title: "number out of range",
+                explanation: "`vni` is 1 to 16777215 (24 bits, RFC 8926), `port` 1 to 65535, `weight` 0 to 1000, `mtu` 576 to "
+                    + "65535, `dividers` and `bouncers` 1 to 10000.",
+                remedy: "Choose one within: `vni: 4097`.")
+        case .unknownValue:
+            Entry(
+                title: "unknown word",
+                explanation: "`state` is active, draining or down; `datapath` is auto, xdp or tc.",
+                remedy: "Take the suggestion: `state: drainig` is `state: draining`.")
+        case .badCIDR:
+            Entry(
+                title: "not a CIDR",
+                explanation: "A block is an address, a slash and a prefix length of 0 to 32 (IPv4) or 128 (IPv6).",
+                remedy: "`10.0.0.0/16`, `fd00:1::/48`; one address is a `/32` or `/128`.")
+        case .hostBits:
+            Entry(
+                title: "host bits set",
+                explanation: "The address of a block has zeros after its prefix, so that one block has one spelling.",
+                remedy: "`10.0.1.5/24` is `10.0.1.0/24`; the message names the block.")
+        case .badAddress:
+            Entry(
+                title: "not an IP address",
+                explanation: "IPv4 is four decimal numbers without leading zeros, IPv6 is RFC 4291's text without a zone.",
+                remedy: "`10.0.1.10`, `fd00:1:1::10`.")
+        case .notUnicast:
+            Entry(
+                title: "nobody's address",
+                explanation: "Unspecified, loopback, link-local, multicast, reserved and broadcast addresses cannot be a "
+                    + "host's, an endpoint's or a gateway's, and a block of nothing else is of no use.",
+                remedy: "Choose a unicast address: `10.0.1.10`.")
+        case .mappedAddress:
+            Entry(
+                title: "IPv4 address in IPv6 form",
+                explanation: "`::ffff:10.0.0.1` is an IPv4 address; on the wire there is no such IPv6 address.",
+                remedy: "Write `10.0.0.1`.")
+        case .badMAC:
+            Entry(
+                title: "not a MAC address",
+                explanation: "A MAC address is six pairs of hexadecimal digits with colons.",
+                remedy: "`mac: \"02:00:00:00:00:11\"`.")
+        case .macNotUnicast:
+            Entry(
+                title: "MAC address is not unicast",
+                explanation: "A group address (odd first byte) or all zeros cannot be an endpoint's.",
+                remedy: "`02:…` is a locally administered unicast address; without `mac` it is learned.")
+        case .badInterface:
+            Entry(
+                title: "not an interface name",
+                explanation: "Linux takes 1 to 15 bytes without white space, `/`, `:` and `%`, other than `.` and `..`; `all` "
+                    + "and `default` have a meaning in its settings.",
+                remedy: "`interface: v-web-1`.")
+        case .badDuration:
+            Entry(
+                title: "not a duration",
+                explanation: "A duration is a whole number and one of `ms`, `s`, `m`, `h`, a week at most.",
+                remedy: "`settle: 60s`.")
+        case .underlayNotIPv4:
+            Entry(
+                title: "underlay address is not IPv4",
+                explanation: "Hosts reach each other over IPv4. Inner addresses may be of both families.",
+                remedy: "`address: 172.16.0.1`.")
+        case .badZone:
+            Entry(
+                title: "not a zone name",
+                explanation: "A zone is 1 to 63 letters, digits, `-`, `_` and `.`, with a letter or digit at each end.",
+                remedy: "`zone: az-1`.")
+        default:
+            Entry(
+                title: "leading zero",
+                explanation: "`010` is ten to YAML 1.2 and eight to YAML 1.1, so it is refused.",
+                remedy: "Write `10`, or `0o10` for eight.")
+        }
+    }
+
+    private var referenceEntry: Entry {
+        switch self {
+        case .unknownTenant:
+            Entry(
+                title: "unknown tenant",
+                explanation: "The first part of a VPC's name is a tenant, which needs a document of its own. Reported once a "
+                    + "tenant, at the first place that names it.",
+                remedy: "Add `{apiVersion: mizar/v1, kind: Tenant, name: acme}`, or correct the name.")
+        case .unknownVPC:
+            Entry(
+                title: "unknown VPC",
+                explanation: "The first two parts of a network's name are its VPC. Reported once a VPC.",
+                remedy: "Add the VPC, or correct the name.")
+        case .unknownNetwork:
+            Entry(
+                title: "unknown network",
+                explanation: "`network` of an Endpoints document names a Network of this tree. Reported once a network.",
+                remedy: "Add the network, or correct the name.")
+        default:
+            Entry(
+                title: "unknown host",
+                explanation: "`host` of an endpoint names a Host of this tree. Reported once a host, however many endpoints "
+                    + "name it.",
+                remedy: "Add the host, or correct the name. A host that is away stays in the tree as `state: down`.")
+        }
+    }
+}

@@ -1,0 +1,174 @@
+import Topology
+
+/// One function a kind of document.
+extension ResourceReader {
+    mutating func readCluster(_ fields: Fields) {
+        let name = name(fields, .name, .cluster)
+        let port = integer(fields, .port, in: 1...65535)
+        let settle = duration(fields, .settle)
+        file.clusters.append(
+            ClusterDraft(
+                mark: name?.mark ?? yaml.nodes[fields.mapping].mark, name: name, port: port?.value, settle: settle))
+    }
+
+    mutating func readHost(_ fields: Fields) {
+        let name = name(fields, .name, .host)
+        var address: Located<IPAddress>?
+        if let node = fields[.address] { address = self.address(node, .address) }
+        if let found = address, !found.value.isIPv4 {
+            report(
+                .underlayNotIPv4, found.mark, "the underlay is IPv4, and \(found.value) is not",
+                hint: "inner addresses may be IPv6, a host's may not yet")
+            address = nil
+        }
+        let interface = interface(fields)
+        let zone = zone(fields)
+        let weight = fields[.weight] == nil ? 100 : integer(fields, .weight, in: 0...1000)?.value
+        let state = word(fields, .state, Host.State.active)
+        let datapath = word(fields, .datapath, Host.Datapath.auto)
+        let mtu = integer(fields, .mtu, in: 576...65535)
+        guard let name else { return obscure(.host) }
+        file.hosts.append(
+            HostDraft(
+                name: name, address: address, interface: interface, zone: zone, weight: weight, state: state,
+                datapath: datapath, mtu: mtu))
+    }
+
+    mutating func readTenant(_ fields: Fields) {
+        guard let name = name(fields, .name, .tenant) else { return obscure(.tenant) }
+        file.tenants.append(TenantDraft(name: name))
+    }
+
+    mutating func readVPC(_ fields: Fields) {
+        let name = name(fields, .name, .vpc)
+        let vni = integer(fields, .vni, in: 1...16_777_215)
+        let cidrs = cidrs(fields)
+        let dividers = integer(fields, .dividers, in: 1...10_000)
+        guard let name else { return obscure(.vpc) }
+        file.vpcs.append(VPCDraft(name: name, vni: vni, cidrs: cidrs, dividers: dividers))
+    }
+
+    mutating func readNetwork(_ fields: Fields) {
+        let name = name(fields, .name, .network)
+        let cidrs = cidrs(fields)
+        let bouncers = integer(fields, .bouncers, in: 1...10_000)
+        let gateways = addresses(fields, .gateway, .gateways)
+        if let node = fields[.endpoints] {
+            file.endpoints.append(EndpointsDraft(network: name, isNetwork: true, list: endpoints(node)))
+        }
+        guard let name else { return obscure(.network) }
+        file.networks.append(NetworkDraft(name: name, cidrs: cidrs, gateways: gateways, bouncers: bouncers))
+    }
+
+    mutating func readEndpoints(_ fields: Fields) {
+        let network = name(fields, .network, .endpoints)
+        guard let node = fields[.endpoints] else { return }
+        file.endpoints.append(EndpointsDraft(network: network, isNetwork: false, list: endpoints(node)))
+    }
+
+    private mutating func obscure(_ kind: ResourceKind) { file.obscured.insert(kind) }
+
+    /// A path of DNS labels, as many as its kind has.
+    private mutating func name(_ fields: Fields, _ field: Field, _ kind: ResourceKind) -> Name? {
+        guard let node = fields[field], let text = string(node, field) else { return nil }
+        let parts = text.value.split(separator: "/", omittingEmptySubsequences: false).map(String.init)
+        let depth = kind.path.split(separator: "/").count
+        if let wrong = parts.first(where: { !DNSLabel.isValid($0) }) {
+            report(
+                .badName, node,
+                wrong == text.value ? "“\(wrong)” is no name" : "“\(wrong)” in “\(text.value)” is no name",
+                hint: DNSLabel.hint(wrong))
+        } else if parts.count != depth {
+            report(
+                .wrongDepth, node,
+                "“\(text.value)” has \(parts.count) part\(parts.count == 1 ? "" : "s"), and `\(field.rawValue)` of "
+                    + "\(kind.shape.what) has \(depth)",
+                hint: "write \(kind.path)")
+        } else {
+            return Name(text: text.value, mark: text.mark, isSound: true)
+        }
+        return Name(text: text.value, mark: text.mark, isSound: false)
+    }
+
+    /// One address, or a list of them: never both.
+    private mutating func addresses(_ fields: Fields, _ one: Field, _ many: Field) -> [Located<IPAddress>] {
+        var addresses: [Located<IPAddress>] = []
+        if let node = fields[one], let address = address(node, one) { addresses.append(address) }
+        guard let list = fields[many] else { return addresses }
+        if fields[one] != nil {
+            report(
+                .exclusiveFields, list, "`\(one.rawValue)` and `\(many.rawValue)` are both given",
+                hint: "put all of them into `\(many.rawValue)`")
+            return addresses
+        }
+        for item in items(fields, many) ?? [] {
+            guard let address = address(item, many) else { continue }
+            if let first = addresses.first(where: { $0.value == address.value }) {
+                report(
+                    .repeatedAddress, item,
+                    "\(address.value) is given twice, first at line \(first.mark.line), column \(first.mark.column)",
+                    hint: "keep one of them")
+            } else {
+                addresses.append(address)
+            }
+        }
+        return addresses
+    }
+
+    private mutating func endpoints(_ node: Int) -> [EndpointDraft] {
+        guard yaml.nodes[node].kind == .mapping else {
+            if yaml.nodes[node].kind != .refused {
+                report(
+                    .wrongType, node, "`endpoints` must be a mapping of names to endpoints, not \(described(node))",
+                    hint: type(of: node) == .null ? "write {} for none" : "write a name before each: web-1: {…}")
+            }
+            return []
+        }
+        var drafts: [EndpointDraft] = []
+        var child = node + 1
+        while child < yaml.nodes[node].next {
+            let (key, value) = (child, yaml.nodes[child].next)
+            child = yaml.nodes[value].next
+            if let draft = endpoint(key, value) { drafts.append(draft) }
+        }
+        return drafts
+    }
+
+    private mutating func endpoint(_ key: Int, _ value: Int) -> EndpointDraft? {
+        guard yaml.nodes[key].kind != .refused else { return nil }
+        let name = string(key, "an endpoint's name")
+        if let name, !DNSLabel.isValid(name.value) {
+            report(.badName, key, "“\(name.value)” is no name", hint: DNSLabel.hint(name.value))
+        }
+        guard yaml.nodes[value].kind == .mapping else {
+            if yaml.nodes[value].kind != .refused {
+                report(
+                    .wrongType, value, "an endpoint must be a mapping, not \(described(value))",
+                    hint: "write {ip: …, host: …, interface: …}")
+            }
+            return nil
+        }
+        let fields = fields(of: value, .endpoint)
+        if fields[.ip] == nil, fields[.ips] == nil, !hasUnknownFields(fields) {
+            missing(.ip, in: fields, .endpoint, hint: "add ip: or ips:")
+        }
+        let addresses = addresses(fields, .ip, .ips)
+        let host = string(fields, .host)
+        let interface = interface(fields)
+        let mac = mac(fields)
+        return EndpointDraft(
+            name: name?.value ?? "", mark: yaml.nodes[key].mark, addresses: addresses, host: host,
+            interface: interface, mac: mac)
+    }
+
+    /// Whether one of the keys may be a misspelt one, which is then what is wrong.
+    private func hasUnknownFields(_ fields: Fields) -> Bool {
+        var count = 0
+        var child = fields.mapping + 1
+        while child < yaml.nodes[fields.mapping].next {
+            count += 1
+            child = yaml.nodes[yaml.nodes[child].next].next
+        }
+        return count > fields.values.count
+    }
+}

@@ -1,0 +1,36 @@
+/// “Did you mean …” for a word that is not among those known.
+enum Suggestion {
+    /// The known word that is fewest typing errors away, if it is near enough to be meant; ties end on the word.
+    static func closest(to word: String, among known: some Sequence<String>) -> String? {
+        let typed = Array(word.lowercased().utf8)
+        guard typed.count <= 255 else { return nil }
+        let limit = max(1, typed.count / 3)
+        var best: (distance: Int, word: String)?
+        for candidate in known {
+            let letters = Array(candidate.lowercased().utf8)
+            guard abs(letters.count - typed.count) <= limit else { continue }
+            let found = (distance: distance(typed, letters), word: candidate)
+            if found.distance <= limit, best.map({ found < $0 }) ?? true { best = found }
+        }
+        return best?.word
+    }
+
+    /// Letters added, left out, replaced, and neighbours swapped (optimal string alignment).
+    static func distance(_ left: [UInt8], _ right: [UInt8]) -> Int {
+        var beforeLast: [Int] = []
+        var last = Array(0...right.count)
+        for i in left.indices {
+            var row = [i + 1]
+            row.reserveCapacity(right.count + 1)
+            for j in right.indices {
+                var cost = min(last[j + 1] + 1, row[j] + 1, last[j] + (left[i] == right[j] ? 0 : 1))
+                if i > 0, j > 0, left[i] == right[j - 1], left[i - 1] == right[j] {
+                    cost = min(cost, beforeLast[j - 1] + 1)
+                }
+                row.append(cost)
+            }
+            (beforeLast, last) = (last, row)
+        }
+        return last[right.count]
+    }
+}

@@ -1,0 +1,126 @@
+import Topology
+
+/// Endpoints: names, addresses, hosts and interfaces.
+extension TopologyCheck {
+    /// What must be unique, with who has it.
+    private struct Claims {
+        struct Address: Hashable {
+            var vpc: Int
+            var address: IPAddress
+        }
+
+        struct Interface: Hashable {
+            var host: Int
+            var name: String
+        }
+
+        var names: [String: Place] = [:]
+        var addresses: [Address: Place] = [:]
+        var interfaces: [Interface: Place] = [:]
+    }
+
+    mutating func checkEndpoints() {
+        var claims = Claims()
+        let count = files.reduce(0) { $0 + $1.endpoints.reduce(0) { $0 + $1.list.count } }
+        claims.names.reserveCapacity(count)
+        claims.addresses.reserveCapacity(count)
+        claims.interfaces.reserveCapacity(count)
+        names.reserveCapacity(names.count + count)
+        endpoints.reserveCapacity(count)
+        for (index, file) in files.enumerated() {
+            for document in file.endpoints { check(document, file: index, &claims) }
+        }
+    }
+
+    private mutating func check(_ document: EndpointsDraft, file: Int, _ claims: inout Claims) {
+        var network: Int?
+        if let name = document.network {
+            network = networkByName[name.text]
+            let place = Place(file: file, mark: name.mark)
+            if document.isNetwork, let found = network, networks[found].place != place {
+                // A second definition of the network, already reported: nothing in it can be judged.
+                return
+            }
+            if network == nil, name.isSound { miss(.network, name.text, place) }
+        }
+        for draft in document.list {
+            let place = Place(file: file, mark: draft.mark)
+            let name = "\(document.network?.text ?? "")/\(draft.name)"
+            if document.network != nil, !draft.name.isEmpty {
+                if let first = claims.names[name] {
+                    reportDuplicate("endpoint", name, place, first: first)
+                    continue
+                }
+                claims.names[name] = place
+                claimID(name, place)
+            }
+            if let network { checkAddresses(of: draft, network, file, place, &claims) }
+            checkPort(of: draft, file, place, &claims)
+            guard let network = document.network, let host = draft.host, let interface = draft.interface else { continue }
+            endpoints.append(
+                Endpoint(
+                    name: name, network: network.text, addresses: draft.addresses.map(\.value), host: host.value,
+                    interface: interface.value, mac: draft.mac, at: location(place)))
+        }
+    }
+
+    private mutating func checkAddresses(
+        of draft: EndpointDraft, _ index: Int, _ file: Int, _ place: Place, _ claims: inout Claims
+    ) {
+        let cidrs = networks[index].draft.cidrs
+        for address in draft.addresses {
+            let at = Place(file: file, mark: address.mark)
+            guard let block = cidrs.list.firstIndex(where: { $0.value.contains(address.value) }) else {
+                if cidrs.isSound {
+                    report(
+                        .outsideNetwork, at,
+                        "\(address.value) is not within network “\(networks[index].draft.name.text)”",
+                        hint: "its CIDRs are \(cidrs.list.map(\.value.description).joined(separator: ", "))")
+                }
+                continue
+            }
+            if let word = Self.reservation(of: address.value, in: cidrs.list[block].value) {
+                report(
+                    .addressReserved, at, "\(address.value) is the \(word) address of \(cidrs.list[block].value)",
+                    hint: "choose another one")
+            } else if networks[index].gateways[block] == address.value {
+                report(
+                    .addressOfGateway, at, "\(address.value) is the gateway of \(cidrs.list[block].value)",
+                    hint: "choose another address, or say another gateway")
+            } else if let vpc = networks[index].vpc {
+                let key = Claims.Address(vpc: vpc, address: address.value)
+                if let first = claims.addresses[key] {
+                    report(
+                        .addressTaken, at,
+                        "\(address.value) is taken in VPC “\(vpcs[vpc].draft.name.text)” by the endpoint at \(location(first))",
+                        hint: "choose another one", other: first)
+                } else {
+                    claims.addresses[key] = place
+                }
+            }
+        }
+    }
+
+    private mutating func checkPort(of draft: EndpointDraft, _ file: Int, _ place: Place, _ claims: inout Claims) {
+        guard let host = draft.host else { return }
+        guard let index = hostByName[host.value] else {
+            return miss(.host, host.value, Place(file: file, mark: host.mark))
+        }
+        guard let interface = draft.interface else { return }
+        let at = Place(file: file, mark: interface.mark)
+        if hosts[index].draft.interface?.value == interface.value {
+            return report(
+                .interfaceOfUnderlay, at, "“\(interface.value)” is the uplink of host “\(host.value)”",
+                hint: "name the endpoint's own veth or tap", other: hosts[index].place)
+        }
+        let key = Claims.Interface(host: index, name: interface.value)
+        if let first = claims.interfaces[key] {
+            report(
+                .interfaceTaken, at,
+                "“\(interface.value)” of host “\(host.value)” is the interface of the endpoint at \(location(first))",
+                hint: "give one of them another", other: first)
+        } else {
+            claims.interfaces[key] = place
+        }
+    }
+}

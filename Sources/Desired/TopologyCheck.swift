@@ -1,0 +1,186 @@
+import Topology
+
+/// The rules over all files together, and the topology that passes them.
+///
+/// Each wrong thing is reported once, where it is wrong: what only follows from another error stays silent.
+struct TopologyCheck {
+    /// A place in one of `files`.
+    struct Place: Comparable {
+        var file: Int
+        var mark: Mark
+
+        static func < (left: Self, right: Self) -> Bool { (left.file, left.mark) < (right.file, right.mark) }
+    }
+
+    struct HostFacts {
+        var draft: HostDraft
+        var place: Place
+    }
+
+    struct VPCFacts {
+        var draft: VPCDraft
+        var place: Place
+    }
+
+    struct NetworkFacts {
+        var draft: NetworkDraft
+        var place: Place
+        /// In `vpcs`; nil if that is unknown.
+        var vpc: Int?
+        /// One for each of the draft's blocks, defaults filled in.
+        var gateways: [IPAddress?] = []
+    }
+
+    /// A name that no document defines, and who names it.
+    struct Missing {
+        var kind: ResourceKind
+        var name: String
+        var first: Place
+        var count: Int
+    }
+
+    let files: [ParsedFile]
+    /// Of a name; a parameter so that collisions can be tested.
+    let identify: (String) -> UInt64
+    var diagnostics: [Diagnostic]
+    var obscured: Set<ResourceKind> = []
+
+    var hosts: [HostFacts] = []
+    var tenants: [TenantDraft] = []
+    var vpcs: [VPCFacts] = []
+    var networks: [NetworkFacts] = []
+    var endpoints: [Endpoint] = []
+    var hostByName: [String: Int] = [:]
+    var tenantByName: [String: Place] = [:]
+    var vpcByName: [String: Int] = [:]
+    var networkByName: [String: Int] = [:]
+    var missing: [Missing] = []
+    var missingByName: [String: Int] = [:]
+    var names: [UInt64: (name: String, place: Place)] = [:]
+
+    /// `files` sorted by path.
+    init(_ files: [ParsedFile], identify: @escaping (String) -> UInt64 = StableHash.id) {
+        self.files = files
+        self.identify = identify
+        diagnostics = files.flatMap(\.diagnostics)
+        for file in files { obscured.formUnion(file.obscured) }
+    }
+
+    consuming func run() -> ReadResult {
+        let cluster = checkClusters()
+        collectTenants()
+        collectHosts()
+        collectVPCs()
+        collectNetworks()
+        checkOverlaps()
+        checkEndpoints()
+        checkRoles()
+        reportMissing()
+        if !files.contains(where: \.hasDocuments) {
+            diagnostics.append(
+                Diagnostic(
+                    .error, DiagnosticCode.emptyTree.rawValue, at: SourceLocation(file: ".", line: 1, column: 1),
+                    files.isEmpty
+                        ? "there is no *.yaml or *.yml file here" : "none of the \(files.count) files holds a document",
+                    hint: "check the path; an empty tree is never applied"))
+        }
+        diagnostics.sort()
+        let hasErrors = diagnostics.contains { $0.severity == .error }
+        return ReadResult(topology: hasErrors ? nil : topology(cluster), diagnostics: diagnostics)
+    }
+
+    // MARK: Reporting
+
+    func location(_ place: Place) -> SourceLocation { files[place.file].place(place.mark) }
+
+    mutating func report(
+        _ code: DiagnosticCode, _ place: Place, _ message: String, hint: String? = nil, other: Place? = nil
+    ) {
+        diagnostics.append(
+            Diagnostic(
+                code.severity, code.rawValue, at: location(place), message, hint: hint, other: other.map(location)))
+    }
+
+    /// Remembers a name that is not defined, unless an unreadable document may define it.
+    mutating func miss(_ kind: ResourceKind, _ name: String, _ place: Place) {
+        guard !obscured.contains(kind) else { return }
+        let key = "\(kind.rawValue) \(name)"
+        if let index = missingByName[key] {
+            missing[index].count += 1
+            missing[index].first = min(missing[index].first, place)
+        } else {
+            missingByName[key] = missing.count
+            missing.append(Missing(kind: kind, name: name, first: place, count: 1))
+        }
+    }
+
+    private mutating func reportMissing() {
+        for (index, missing) in missing.enumerated() {
+            let (code, word, known): (DiagnosticCode, String, [String]) =
+                switch missing.kind {
+                case .tenant: (.unknownTenant, "tenant", Array(tenantByName.keys))
+                case .vpc: (.unknownVPC, "VPC", Array(vpcByName.keys))
+                case .host: (.unknownHost, "host", Array(hostByName.keys))
+                case .network, .endpoints, .cluster: (.unknownNetwork, "network", Array(networkByName.keys))
+                }
+            // Bounded: a tree of nothing but mistakes must not take for ever.
+            let meant = index < 50 ? Suggestion.closest(to: missing.name, among: known) : nil
+            report(
+                code, missing.first,
+                "there is no \(word) “\(missing.name)”"
+                    + (missing.count > 1 ? ", which \(missing.count) places name" : ""),
+                hint: meant.map { "did you mean “\($0)”?" } ?? "add it, or correct the name")
+        }
+    }
+
+    /// Reports `name` if another name has its id already.
+    mutating func claimID(_ name: String, _ place: Place) {
+        let id = identify(name)
+        guard let first = names.updateValue((name, place), forKey: id), first.name != name else { return }
+        report(
+            .idCollision, place, "“\(name)” and “\(first.name)” (\(location(first.place))) have the same id",
+            hint: "rename one of them", other: first.place)
+    }
+
+    mutating func reportDuplicate(_ word: String, _ name: String, _ place: Place, first: Place) {
+        report(
+            .duplicateName, place, "\(word) “\(name)” is already defined at \(location(first))",
+            hint: "rename or remove one of them", other: first)
+    }
+
+    private func topology(_ cluster: Cluster) -> Topology {
+        Topology(
+            cluster: cluster,
+            hosts: hosts.compactMap { host in
+                guard let address = host.draft.address, let interface = host.draft.interface,
+                    let zone = host.draft.zone, let weight = host.draft.weight, let state = host.draft.state,
+                    let datapath = host.draft.datapath
+                else { return nil }
+                return Host(
+                    name: host.draft.name.text, address: address.value, interface: interface.value, zone: zone,
+                    weight: weight, state: state, datapath: datapath, mtu: host.draft.mtu?.value,
+                    at: location(host.place))
+            },
+            tenants: tenants.compactMap { tenant in
+                tenantByName[tenant.name.text].map { Tenant(name: tenant.name.text, at: location($0)) }
+            },
+            vpcs: vpcs.compactMap { vpc in
+                guard let vni = vpc.draft.vni else { return nil }
+                let dividers = vpc.draft.dividers
+                return VPC(
+                    name: vpc.draft.name.text, vni: UInt32(vni.value), cidrs: vpc.draft.cidrs.list.map(\.value),
+                    dividers: dividers?.value ?? 2, dividersAt: dividers.map { location(Place(file: vpc.place.file, mark: $0.mark)) },
+                    at: location(vpc.place))
+            },
+            networks: networks.map { network in
+                let bouncers = network.draft.bouncers
+                return Network(
+                    name: network.draft.name.text, vpc: network.draft.name.parent,
+                    cidrs: network.draft.cidrs.list.map(\.value), gateways: network.gateways,
+                    bouncers: bouncers?.value ?? 2,
+                    bouncersAt: bouncers.map { location(Place(file: network.place.file, mark: $0.mark)) },
+                    at: location(network.place))
+            },
+            endpoints: endpoints)
+    }
+}

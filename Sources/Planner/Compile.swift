@@ -1,0 +1,128 @@
+import Topology
+
+/// Topology × host → rows.
+///
+/// A host gets the rows of its own endpoints, their networks and their VPCs; a bouncer also gets its network's
+/// endpoints; a divider also gets its VPC's networks.
+struct Compiler {
+    let index: TopologyIndex
+    let host: Host
+    /// Interface name -> index, for the interfaces that exist.
+    let interfaces: [String: UInt32]
+
+    /// Roles beyond those that placement gives: what the host held before, and must hold until nobody asks it any more.
+    struct Roles {
+        var bouncerOf: Set<String> = []
+        var dividerOf: Set<String> = []
+        /// Networks whose gateway is still asked by ports that are about to go.
+        var portsOf: Set<String> = []
+    }
+
+    func image(uplinkMTU: Int?, keeping extra: Roles = Roles()) -> Image {
+        var image = Image()
+        let uplink = interfaces[host.interface] ?? 0
+        let mtu = min(host.mtu ?? Int(UInt16.max), uplinkMTU ?? Int(UInt16.max), Int(UInt16.max))
+        image.config = ConfigRow(
+            address: host.address, uplink: uplink, port: index.topology.cluster.port, mtu: UInt16(mtu))
+        for other in index.topology.hosts where other.name != host.name {
+            image.hosts[other.address] = HostRow(host: StableHash.id(other.name))
+        }
+
+        let own = index.endpointsOfHost[host.name] ?? []
+        var local = extra.portsOf
+        for endpoint in own { local.insert(index.topology.endpoints[endpoint].network) }
+        let position = index.hostByName[host.name]
+        for vpc in index.topology.vpcs {
+            let networks = index.networksOfVPC[vpc.name] ?? []
+            let dividers = index.placement.dividers[vpc.name] ?? []
+            let isDivider = extra.dividerOf.contains(vpc.name) || position.map(dividers.contains) == true
+            var hasRows = isDivider
+            for number in networks {
+                let network = index.topology.networks[number]
+                let bouncers = index.placement.bouncers[network.name] ?? []
+                let isBouncer = extra.bouncerOf.contains(network.name) || position.map(bouncers.contains) == true
+                let isLocal = local.contains(network.name)
+                guard isBouncer || isLocal || isDivider else { continue }
+                hasRows = true
+                image.names[StableHash.id(network.name)] = network.name
+                let row = NetworkRow(
+                    network: StableHash.id(network.name), held: isBouncer, bouncers: index.addresses(bouncers))
+                for cidr in network.cidrs { image.networks[NetworkKey(vni: vpc.vni, cidr: cidr)] = row }
+                if isLocal { addReserved(of: network, vni: vpc.vni, to: &image) }
+                if isBouncer {
+                    for endpoint in index.endpointsOfNetwork[network.name] ?? [] {
+                        add(index.topology.endpoints[endpoint], vni: vpc.vni, network: row.network, to: &image)
+                    }
+                }
+            }
+            if hasRows {
+                image.names[StableHash.id(vpc.name)] = vpc.name
+                image.vpcs[vpc.vni] = VPCRow(
+                    vpc: StableHash.id(vpc.name), held: isDivider, dividers: index.addresses(dividers),
+                    lengths4: [], lengths6: [])
+            }
+        }
+        for number in own {
+            let endpoint = index.topology.endpoints[number]
+            guard let network = index.network(endpoint.network), let vni = index.vni(of: network) else { continue }
+            let id = StableHash.id(network.name)
+            add(endpoint, vni: vni, network: id, to: &image)
+            image.names[StableHash.id(endpoint.name)] = endpoint.name
+            guard let ifindex = interfaces[endpoint.interface] else { continue }
+            image.ports[ifindex] = PortRow(
+                vni: vni, macFixed: endpoint.mac != nil, network: id, endpoint: StableHash.id(endpoint.name))
+            image.portMACs[ifindex] = endpoint.mac ?? .assumed(for: endpoint.addresses)
+            image.traffic.insert(ifindex)
+        }
+        Self.fillLengths(&image)
+        return image
+    }
+
+    /// The row that says where the endpoint is, as this host would hold it.
+    func row(of endpoint: Endpoint) -> EndpointRow? {
+        guard let home = index.host(endpoint.host) else { return nil }
+        let network = StableHash.id(endpoint.network)
+        if home.name == host.name {
+            return EndpointRow(
+                kind: .local, host: home.address, ifindex: interfaces[endpoint.interface] ?? 0, network: network)
+        }
+        return EndpointRow(kind: home.state == .down ? .unreachable : .remote, host: home.address, network: network)
+    }
+
+    private func add(_ endpoint: Endpoint, vni: UInt32, network: UInt64, to image: inout Image) {
+        guard let row = row(of: endpoint) else { return }
+        for address in endpoint.addresses { image.endpoints[EndpointKey(vni: vni, address: address)] = row }
+    }
+
+    /// Rows for the addresses of a network that are nobody's: its gateways, the IPv4 network and broadcast addresses.
+    private func addReserved(of network: Network, vni: UInt32, to image: inout Image) {
+        let id = StableHash.id(network.name)
+        let nobody = IPAddress(v4: 0)
+        for cidr in network.cidrs where cidr.isIPv4 && !cidr.isPointToPoint {
+            for address in [cidr.first, cidr.last] {
+                image.endpoints[EndpointKey(vni: vni, address: address)] = EndpointRow(
+                    kind: .broadcast, host: nobody, network: id)
+            }
+        }
+        for case let gateway? in network.gateways {
+            image.endpoints[EndpointKey(vni: vni, address: gateway)] = EndpointRow(
+                kind: .gateway, host: nobody, network: id)
+        }
+    }
+
+    /// Lists in each VPC's row the prefix lengths of its networks' rows, longest first.
+    static func fillLengths(_ image: inout Image) {
+        var lengths: [UInt32: (four: Set<UInt8>, six: Set<UInt8>)] = [:]
+        for key in image.networks.keys {
+            if key.cidr.isIPv4 {
+                lengths[key.vni, default: ([], [])].four.insert(UInt8(key.cidr.fullLength))
+            } else {
+                lengths[key.vni, default: ([], [])].six.insert(UInt8(key.cidr.fullLength))
+            }
+        }
+        for vni in Array(image.vpcs.keys) {
+            image.vpcs[vni]?.lengths4 = (lengths[vni]?.four ?? []).sorted(by: >)
+            image.vpcs[vni]?.lengths6 = (lengths[vni]?.six ?? []).sorted(by: >)
+        }
+    }
+}

@@ -1,0 +1,118 @@
+import Topology
+
+// What is around the rows: capacities, programs, attachments.
+extension Differ {
+    /// Maps, and the programs on them.
+    mutating func diffStructure(uplink: DatapathRow) {
+        var resized = false
+        for table in Table.allCases {
+            let capacity = observation.capacities[table] ?? 0
+            let needed = table.isArray ? 1 : max(live.count(table), meanwhileCount(table))
+            let wanted = Capacity.wanted(rows: needed, now: capacity, isArray: table.isArray)
+            guard wanted != capacity else { continue }
+            resized = true
+            schedule(
+                .capacity, .add, .capacity(table, from: capacity, to: wanted), "table \(table.rawValue)", at: nil)
+        }
+        let running = live.datapath?.programs ?? 0
+        if resized || running != observation.programs || !observation.programsUsePinnedMaps {
+            schedule(
+                .programs, .add, .programs(from: running, to: observation.programs), "data plane programs", at: nil)
+        }
+        if live.datapath != uplink {
+            schedule(.datapath, .add, before: live.datapath.map(Record.datapath), after: .datapath(uplink))
+        }
+    }
+
+    /// The most rows that the table has at any step of this plan, waiting ones included.
+    private func meanwhileCount(_ table: Table) -> Int {
+        switch table {
+        case .hosts: Set(live.hosts.keys).union(now.hosts.keys).count
+        case .vpcs: Set(live.vpcs.keys).union(now.vpcs.keys).count
+        case .networks: Set(live.networks.keys).union(now.networks.keys).count
+        case .endpoints: Set(live.endpoints.keys).union(now.endpoints.keys).count
+        case .ports: Set(live.ports.keys).union(now.ports.keys).count
+        case .portMACs: Set(live.portMACs.keys).union(now.portMACs.keys).count
+        case .traffic: live.traffic.union(now.traffic).count
+        case .names: Set(live.names.keys).union(now.names.keys).count
+        case .waits: Set(live.waits.keys).union(waits.keys).count
+        case .config, .datapath, .applied: 1
+        }
+    }
+
+    /// Attaches what is missing and detaches what nobody wants.
+    ///
+    /// - Returns: the row that says how the uplink is attached.
+    mutating func diffAttachments() -> DatapathRow {
+        var wanted: Set<Attachment> = []
+        for ifindex in final.ports.keys {
+            wanted.insert(Attachment(ifindex: ifindex, interface: names.interface(ifindex), point: .port))
+        }
+        var row = DatapathRow(programs: observation.programs, uplink: 0, mode: .none, reason: .chosen)
+        var orElse: DatapathRow?
+        if let uplink = observation.interface(host.interface) {
+            (row, orElse) = uplinkMode(uplink)
+            for point in [Attachment.Point.guardEgress, .uplink] {
+                wanted.insert(Attachment(ifindex: uplink.ifindex, interface: uplink.name, point: point))
+            }
+            if row.mode == .xdp {
+                wanted.insert(Attachment(ifindex: uplink.ifindex, interface: uplink.name, point: .xdp))
+            }
+        }
+        for attachment in wanted.subtracting(observation.attachments) {
+            let subject = "program \(attachment.point.rawValue) on \(attachment.interface)"
+            let at = attachment.point == .port
+                ? final.ports[attachment.ifindex].flatMap { index.endpointByID[$0.endpoint] }
+                    .map { index.topology.endpoints[$0].at } : host.at
+            schedule(
+                .attach, .add, .attach(attachment, orElse: attachment.point == .xdp ? orElse : nil), subject, at: at)
+        }
+        for attachment in observation.attachments.subtracting(wanted) {
+            var phase = Phase.add
+            if attachment.point == .port, let port = live.ports[attachment.ifindex] {
+                phase = removalPhase(port: attachment.ifindex, port)
+            }
+            schedule(
+                .detach, phase, .detach(attachment), "program \(attachment.point.rawValue) on \(attachment.interface)",
+                at: nil)
+        }
+        return row
+    }
+
+    /// How the uplink is attached: as the topology says, or for `auto` natively by XDP where that costs nothing.
+    private func uplinkMode(_ uplink: Interface) -> (DatapathRow, orElse: DatapathRow?) {
+        func row(_ mode: DatapathRow.Mode, _ reason: DatapathRow.Reason) -> DatapathRow {
+            DatapathRow(programs: observation.programs, uplink: uplink.ifindex, mode: mode, reason: reason)
+        }
+        switch host.datapath {
+        case .tc: return (row(.tc, .chosen), nil)
+        case .xdp: return (row(.xdp, .chosen), nil)
+        case .auto:
+            if uplink.driver == "veth" { return (row(.tc, .veth), nil) }
+            if uplink.foreignXDP { return (row(.tc, .occupied), nil) }
+            let refused = row(.tc, .refused)
+            if live.datapath == refused { return (refused, nil) }
+            return (row(.xdp, .native), refused)
+        }
+    }
+}
+
+/// How large a map is made.
+///
+/// Policy: half as much again as is stored, in powers of two, so that growth is rare and a hash, which costs 16 bytes a
+/// bucket even when empty, stays in proportion. A map shrinks when it is eight times too large.
+enum Capacity {
+    static let smallest = 64
+
+    static func ideal(rows: Int) -> Int {
+        var capacity = smallest
+        while capacity < rows + rows / 2 { capacity *= 2 }
+        return capacity
+    }
+
+    static func wanted(rows: Int, now: Int, isArray: Bool) -> Int {
+        if isArray { return 1 }
+        let ideal = ideal(rows: rows)
+        return now == 0 || rows > now || now >= 8 * ideal ? ideal : now
+    }
+}

@@ -1,0 +1,123 @@
+public import Topology
+
+/// What every host of the fleet would change between two commits: worked out from the commits alone, for who has neither
+/// privileges nor a kernel.
+public struct FleetPlan: Hashable, Sendable, Codable {
+    public var formatVersion = Plan.formatVersion
+    public var base: String
+    public var head: String
+    /// Hosts with changes, by name.
+    public var hosts: [HostChanges]
+    /// Hosts without.
+    public var unchanged: [String]
+    public var warnings: [Diagnostic]
+
+    public struct HostChanges: Hashable, Sendable, Codable {
+        public var host: String
+        /// `joins`, `leaves` or `changes` the fleet's topology.
+        public var kind: Kind
+        public var summary: PlanSummary
+        public var steps: [Step]
+
+        public enum Kind: String, Hashable, Sendable, Codable { case joins, leaves, changes }
+
+        private enum CodingKeys: String, CodingKey {
+            case host, kind, summary
+            case steps = "changes"
+        }
+    }
+
+    public var summary: PlanSummary { hosts.reduce(PlanSummary()) { $0 + $1.summary } }
+
+    /// Compares the images that both topologies give each host, as though every interface existed.
+    public init(base: Topology, baseCommit: String, head: Topology, headCommit: String, warnings: [Diagnostic] = []) {
+        self.base = baseCommit
+        self.head = headCommit
+        self.warnings = warnings
+        let before = TopologyIndex(base)
+        let after = TopologyIndex(head)
+        hosts = []
+        unchanged = []
+        for name in Set(base.hosts.map(\.name)).union(head.hosts.map(\.name)).sorted() {
+            let interfaces = Self.interfaces(of: name, before, after)
+            var steps: [Step] = []
+            var kind = HostChanges.Kind.changes
+            if let host = after.host(name) {
+                let live = before.host(name).map {
+                    Self.observation(before, host: $0, interfaces: interfaces)
+                }
+                if live == nil { kind = .joins }
+                var differ = Differ(
+                    index: after, base: before, host: host,
+                    observation: live ?? Observation(interfaces: interfaces, programs: 1), through: .remove)
+                differ.run(commit: headCommit)
+                steps = differ.orderedSteps.filter { !$0.isBookkeeping && !$0.isAboutPrograms }
+                for warning in differ.warnings where !self.warnings.contains(warning) { self.warnings.append(warning) }
+            } else if let host = before.host(name) {
+                kind = .leaves
+                let observation = Self.observation(before, host: host, interfaces: interfaces)
+                steps = Self.leaving(names: Names(head: before, base: nil, interfaces: [:]), observation)
+            }
+            if steps.isEmpty {
+                unchanged.append(name)
+            } else {
+                hosts.append(HostChanges(host: name, kind: kind, summary: PlanSummary(steps), steps: steps))
+            }
+        }
+    }
+
+    /// The same numbers for the same names on both sides, so that only names matter.
+    private static func interfaces(of host: String, _ indices: TopologyIndex...) -> [Interface] {
+        var names: Set<String> = []
+        for index in indices {
+            if let host = index.host(host) { names.insert(host.interface) }
+            for number in index.endpointsOfHost[host] ?? [] { names.insert(index.topology.endpoints[number].interface) }
+        }
+        return names.sorted().enumerated().map { Interface(name: $1, ifindex: UInt32($0 + 1)) }
+    }
+
+    private static func observation(_ index: TopologyIndex, host: Host, interfaces: [Interface]) -> Observation {
+        var byName: [String: UInt32] = [:]
+        for interface in interfaces { byName[interface.name] = interface.ifindex }
+        let compiler = Compiler(index: index, host: host, interfaces: byName)
+        var observation = Observation(interfaces: interfaces, programs: 1)
+        observation.image = compiler.image(uplinkMTU: interfaces.first { $0.name == host.interface }?.mtu)
+        observation.image.datapath = DatapathRow(programs: 1, uplink: byName[host.interface] ?? 0, mode: .none, reason: .chosen)
+        // Which hook the uplink's programs are at depends on the driver: a commit alone says so only where it names it.
+        for (name, ifindex) in byName {
+            if observation.image.ports[ifindex] != nil {
+                observation.attachments.insert(Attachment(ifindex: ifindex, interface: name, point: .port))
+            }
+        }
+        if let uplink = byName[host.interface] {
+            var points: [Attachment.Point] = [.uplink, .guardEgress]
+            if host.datapath != .tc { points.append(.xdp) }
+            for point in points {
+                observation.attachments.insert(Attachment(ifindex: uplink, interface: host.interface, point: point))
+            }
+        }
+        return observation
+    }
+
+    /// Everything that a host which left the topology still holds.
+    private static func leaving(names: Names, _ observation: Observation) -> [Step] {
+        let image = observation.image
+        var records: [Record] = image.config.map { [.config($0)] } ?? []
+        records += image.endpoints.map { .endpoint($0, $1) } + image.networks.map { .network($0, $1) }
+        records += image.vpcs.map { .vpc($0, $1) } + image.ports.map { .port($0, $1) } + image.hosts.map { .host($0, $1) }
+        let steps = records.map { record in
+            let (subject, at) = names.describe(record)
+            let change = Change.row(before: record, after: nil)
+            return Step(phase: .remove, change: change, subject: subject, detail: names.detail(change), at: at)
+        }
+        return steps.map { (Differ.sortKey($0), $0) }
+            .sorted { ($0.0.0, $0.0.1, $0.0.2) < ($1.0.0, $1.0.1, $1.0.2) }.map(\.1)
+    }
+}
+
+extension Step {
+    /// Loading programs depends on the live host, not on what two commits say.
+    fileprivate var isAboutPrograms: Bool {
+        if case .programs = change { true } else { false }
+    }
+}

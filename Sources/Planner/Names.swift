@@ -1,0 +1,107 @@
+import Topology
+
+/// What rows are called, and which line is behind them: for people, who do not know VNIs and ids by heart.
+///
+/// Looks in the topology first and in the one before it second, because a plan also names what is gone.
+struct Names {
+    let head: TopologyIndex
+    let base: TopologyIndex?
+    /// Interface names of this host by index.
+    let interfaces: [UInt32: String]
+
+    private func first<T>(_ find: (TopologyIndex) -> T?) -> T? { find(head) ?? base.flatMap(find) }
+
+    func host(_ address: IPAddress) -> String { first { $0.host(at: address)?.name } ?? "\(address)" }
+    func vpc(_ vni: UInt32) -> String { first { $0.vpc(vni: vni)?.name } ?? "vni \(vni)" }
+    func interface(_ ifindex: UInt32) -> String { interfaces[ifindex] ?? "interface \(ifindex)" }
+
+    func network(_ id: UInt64, vni: UInt32) -> String {
+        first { index in
+            index.vpc(vni: vni).flatMap { index.networksOfVPC[$0.name] }?.map { index.topology.networks[$0].name }
+                .first { StableHash.id($0) == id }
+        } ?? vpc(vni)
+    }
+
+    /// Name and place of what the row is about.
+    func describe(_ record: Record) -> (subject: String, at: SourceLocation?) {
+        switch record {
+        case .config(let row):
+            let host = head.host(at: row.address)
+            return ("host \(host?.name ?? "\(row.address)")", host?.at)
+        case .host(let address, _):
+            let host = first { $0.host(at: address) }
+            return ("peer \(host.map { "\($0.name) " } ?? "")\(address)", head.host(at: address)?.at)
+        case .vpc(let vni, let row):
+            let vpc = first { index in index.vpc(vni: vni).flatMap { StableHash.id($0.name) == row.vpc ? $0 : nil } }
+            return ("vpc \(vpc?.name ?? self.vpc(vni))", vpc?.at)
+        case .network(let key, _):
+            let network = first { $0.network(key) }
+            return ("network \(network?.name ?? vpc(key.vni)) \(key.cidr)", head.network(key)?.at)
+        case .endpoint(let key, let row):
+            switch row.kind {
+            case .gateway, .broadcast:
+                let name = network(row.network, vni: key.vni)
+                return ("\(row.kind.rawValue) \(name) \(key.address)", head.network(name)?.at)
+            case .local, .remote, .unreachable:
+                let endpoint = first { $0.endpoint(key) }
+                return ("endpoint \(endpoint?.name ?? vpc(key.vni)) \(key.address)", head.endpoint(key)?.at)
+            }
+        case .port(let ifindex, let row):
+            let endpoint = first { index in index.endpointByID[row.endpoint].map { index.topology.endpoints[$0] } }
+            return ("port \(interface(ifindex))\(endpoint.map { " of \($0.name)" } ?? "")", endpoint?.at)
+        case .portMAC(let ifindex, _): return ("mac \(interface(ifindex))", nil)
+        case .traffic(let ifindex): return ("counters \(interface(ifindex))", nil)
+        case .name(_, let text): return ("name \(text)", nil)
+        case .wait: return ("wait", nil)
+        case .datapath: return ("datapath", nil)
+        case .applied: return ("applied commit", nil)
+        case .foreign(let table, let key, _):
+            return ("unknown row \(table.rawValue)[\(key.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined())]", nil)
+        }
+    }
+
+    /// The values of a change in words.
+    func detail(_ change: Change) -> String {
+        switch change {
+        case .row(let before?, let after?):
+            let (old, new) = (value(before), value(after))
+            return old == new ? new : "\(old) -> \(new)"
+        case .row(let before, let after): return (after ?? before).map(value) ?? ""
+        case .capacity(_, from: 0, let to): return "room for \(to) rows"
+        case .capacity(_, let from, let to): return "room for \(from) -> \(to) rows"
+        case .programs(let from, let to):
+            let new = String(to, radix: 16)
+            return from == 0 ? new : from == to ? "\(new), on other maps" : "\(String(from, radix: 16)) -> \(new)"
+        case .attach(let attachment, let orElse):
+            return attachment.point == .xdp ? "native XDP\(orElse == nil ? "" : ", or tc if the driver refuses")" : "tc"
+        case .detach: return ""
+        }
+    }
+
+    private func value(_ record: Record) -> String {
+        switch record {
+        case .config(let row):
+            let uplink = row.uplink == 0 ? "uplink awaited" : "uplink \(interface(row.uplink))"
+            return "\(row.address), \(uplink), UDP port \(row.port), MTU \(row.mtu)"
+        case .host, .traffic, .name, .wait, .datapath, .foreign: return ""
+        case .vpc(let vni, let row):
+            let lengths = (row.lengths4.map { "/\($0 - 96)" } + row.lengths6.map { "/\($0)" }).joined(separator: " ")
+            return "VNI \(vni), dividers \(hosts(row.dividers))\(row.held ? ", held here" : "")"
+                + (lengths.isEmpty ? "" : ", prefixes \(lengths)")
+        case .network(_, let row): return "bouncers \(hosts(row.bouncers))\(row.held ? ", held here" : "")"
+        case .endpoint(_, let row):
+            switch row.kind {
+            case .local: return row.ifindex == 0 ? "here, interface awaited" : "here, \(interface(row.ifindex))"
+            case .remote: return "on \(host(row.host))\(row.ifindex == 0 ? "" : ", was \(interface(row.ifindex))")"
+            case .unreachable: return "on \(host(row.host)), which is down"
+            case .gateway: return "answered here"
+            case .broadcast: return "dropped"
+            }
+        case .port(_, let row): return "\(vpc(row.vni)) (VNI \(row.vni))\(row.macFixed ? ", MAC enforced" : "")"
+        case .portMAC(_, let mac): return "\(mac)"
+        case .applied(let row): return row.commit.isEmpty ? "a folder" : row.commit
+        }
+    }
+
+    private func hosts(_ addresses: [IPAddress]) -> String { addresses.map(host).joined(separator: ", ") }
+}

@@ -1,0 +1,103 @@
+import Topology
+
+/// Counts of a plan in Terraform's words.
+public struct PlanSummary: Hashable, Sendable, Codable {
+    public var add = 0
+    public var change = 0
+    public var destroy = 0
+
+    public init() {}
+
+    public init(_ steps: some Sequence<Step>) {
+        for step in steps where !step.isBookkeeping {
+            switch step.action {
+            case .create: add += 1
+            case .update: change += 1
+            case .delete: destroy += 1
+            }
+        }
+    }
+
+    public var isEmpty: Bool { add == 0 && change == 0 && destroy == 0 }
+
+    /// `Plan: A to add, C to change, D to destroy.`
+    public var text: String { "Plan: \(add) to add, \(change) to change, \(destroy) to destroy." }
+
+    public static func + (left: Self, right: Self) -> Self {
+        var sum = Self()
+        sum.add = left.add + right.add
+        sum.change = left.change + right.change
+        sum.destroy = left.destroy + right.destroy
+        return sum
+    }
+}
+
+extension Plan {
+    public var summary: PlanSummary { PlanSummary(steps) }
+
+    /// The plan as text, without a closing newline: pending, the steps, what waits, warnings, and Terraform's closing line.
+    public var text: String {
+        var lines: [String] = []
+        for warning in warnings { lines.append("Warning: \(warning)") }
+        for item in pending {
+            lines.append("Pending: \(item.name) waits for interface \(item.interface) (\(item.at))")
+        }
+        if !lines.isEmpty { lines.append("") }
+        if summary.isEmpty {
+            lines.append(closing)
+            lines += waitingLines
+            return lines.joined(separator: "\n")
+        }
+        lines.append("Host \(host) will go to \(commit.isEmpty ? "the folder as it stands" : "commit \(commit.prefix(12))"):")
+        lines.append("")
+        for step in changes { lines += step.textLines }
+        lines += waitingLines
+        if !waiting.isEmpty { lines.append("") }
+        lines.append(closing)
+        return lines.joined(separator: "\n")
+    }
+
+    /// The line that bots match.
+    public var closing: String {
+        summary.isEmpty ? "No changes. Host \(host) matches the topology." : summary.text
+    }
+
+    private var waitingLines: [String] {
+        let counted = waiting.filter { !$0.step.isBookkeeping }
+        guard let first = counted.first, let last = counted.last else { return [] }
+        var lines = [
+            "\(counted.count) \(counted.count == 1 ? "change waits" : "changes wait") until every host has seen the commit"
+                + " (the next in \(Self.seconds(first.due)), the last in \(Self.seconds(last.due))):"
+        ]
+        for item in counted {
+            lines.append("    \(item.step.symbol) \(item.step.line)  [\(item.step.phase.rawValue), in \(Self.seconds(item.due))]")
+        }
+        return lines
+    }
+
+    static func seconds(_ nanoseconds: UInt64) -> String { "\((nanoseconds + 999_999_999) / 1_000_000_000) s" }
+}
+
+extension Step {
+    /// `+`, `~` or `-`.
+    var symbol: String {
+        switch action {
+        case .create: "+"
+        case .update: "~"
+        case .delete: "-"
+        }
+    }
+
+    /// `endpoint acme/prod/web/web-1 10.0.1.10: on h2  (web.yaml:12:3)`.
+    var line: String { subject + (detail.isEmpty ? "" : ": \(detail)") + (at.map { "  (\($0))" } ?? "") }
+
+    var textLines: [String] {
+        let verb =
+            switch action {
+            case .create: "created"
+            case .update: "updated in-place"
+            case .delete: "destroyed"
+            }
+        return ["  # \(subject) will be \(verb)", "  \(symbol) \(line)", ""]
+    }
+}

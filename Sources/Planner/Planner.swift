@@ -1,0 +1,51 @@
+public import Topology
+
+/// What one host has to do to get from what was observed to what the topology wants.
+public enum Planner {
+    /// The plan of `host` for `topology`; nil if the topology has no such host.
+    ///
+    /// - Parameters:
+    ///   - base: the topology that this host last applied, if it is known: names for what is gone, and VNIs that change
+    ///     hands.
+    ///   - commit: hexadecimal object id of `topology`; empty: a plain folder.
+    ///   - through: steps up to this phase are due whatever the clock says, for whoever knows that all hosts have done
+    ///     the phase before it.
+    public static func plan(
+        _ topology: Topology, base: Topology? = nil, host name: String, commit: String, observation: Observation,
+        through: Phase = .add
+    ) -> Plan? {
+        plan(
+            TopologyIndex(topology), base: base.map { TopologyIndex($0) }, host: name, commit: commit,
+            observation: observation, through: through)
+    }
+
+    static func plan(
+        _ index: TopologyIndex, base: TopologyIndex?, host name: String, commit: String, observation: Observation,
+        through: Phase
+    ) -> Plan? {
+        guard let host = index.host(name) else { return nil }
+        var differ = Differ(index: index, base: base, host: host, observation: observation, through: through)
+        differ.run(commit: commit)
+        var plan = Plan(
+            host: name, commit: commit, stateDigest: observation.digest, steps: differ.orderedSteps,
+            waiting: differ.waiting.sorted { ($0.due, $0.step.subject) < ($1.due, $1.step.subject) })
+        plan.pending = pending(index, host: host, observation: observation)
+        plan.warnings = differ.warnings
+        return plan
+    }
+
+    private static func pending(_ index: TopologyIndex, host: Host, observation: Observation) -> [Plan.Pending] {
+        var result: [Plan.Pending] = []
+        let names = Set(observation.interfaces.map(\.name))
+        if !names.contains(host.interface) {
+            result.append(Plan.Pending(name: host.name, interface: host.interface, at: host.at))
+        }
+        for number in index.endpointsOfHost[host.name] ?? [] {
+            let endpoint = index.topology.endpoints[number]
+            if !names.contains(endpoint.interface) {
+                result.append(Plan.Pending(name: endpoint.name, interface: endpoint.interface, at: endpoint.at))
+            }
+        }
+        return result
+    }
+}

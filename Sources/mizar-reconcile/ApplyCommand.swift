@@ -1,0 +1,151 @@
+import Applier
+import ArgumentParser
+import Desired
+import Glibc
+import Planner
+import Topology
+
+extension Phase: @retroactive ExpressibleByArgument {}
+
+struct ApplyCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "apply",
+        abstract: "Make this host match the commit. A second run changes nothing.",
+        discussion: """
+            With a plan file, exactly that plan is applied, or nothing if the host is no longer as the plan found it (exit 3).
+            """)
+
+    @Argument(help: "A plan that `plan --out` saved.")
+    var planFile: String?
+
+    @Option(help: "A local repository or folder, or a URL that git takes: https, ssh or file.")
+    var repo: String?
+
+    @Option(help: "Branch, tag or commit. Default: the repository's HEAD.")
+    var ref: String?
+
+    @Option(help: "Folder inside the repository. Default: its root.")
+    var path: String?
+
+    @Option(help: "Where mirrors of remote repositories are kept.")
+    var cache: String?
+
+    @Option(help: "Seconds that a fetch may take before it is given up.")
+    var fetchTimeout: Int = 60
+
+    @Option(help: "This host's name in the topology.")
+    var host: String?
+
+    @OptionGroup var maps: MapOptions
+    @OptionGroup var output: OutputOptions
+
+    @Option(
+        help: ArgumentHelp(
+            "Do steps up to this phase whatever the clock says: for who knows that every host has done the one before.",
+            visibility: .hidden))
+    var through: Phase = .add
+
+    func validate() throws {
+        if planFile == nil, repo == nil || host == nil { throw ValidationError("give --repo and --host, or a plan file") }
+        if planFile != nil, repo != nil || host != nil { throw ValidationError("a plan file says the repository and the host by itself") }
+    }
+
+    func run() throws {
+        if let planFile {
+            try applyFile(planFile)
+        } else if let repo, let host {
+            var source = SourceOptions()
+            (source.repo, source.ref, source.path, source.cache) = (repo, ref, path, cache)
+            source.fetchTimeout = fetchTimeout
+            var options = HostOptions()
+            (options.host, options.maps) = (host, maps)
+            try apply(Reconciliation(source: source, host: options, logger: output.logger))
+        }
+    }
+
+    private func apply(_ reconciliation: Reconciliation) throws {
+        let (desired, fetchFailure) = try reconciliation.loadOrFallBack()
+        let entry = try reconciliation.check(desired)
+        let result = try reconciliation.reconcile(desired, host: entry, through: through) { plan in
+            if output.format == .text, !output.quiet { print(plan.text) }
+        }
+        try report(result)
+        if let fetchFailure {
+            Output.complain("error: \(fetchFailure); the host was kept on the commit that it applied last, \(desired.commit)")
+            throw Exit.error
+        }
+    }
+
+    private func applyFile(_ path: String) throws {
+        let plan: Plan
+        do {
+            plan = try Output.decode(Plan.self, from: try Output.read(path))
+        } catch let error as DecodingError {
+            throw Failure("\(path) is no plan of this version: \(error)", hint: "make it anew with `plan --out`")
+        }
+        guard plan.formatVersion == Plan.formatVersion else {
+            throw Failure("\(path) has format \(plan.formatVersion), and this version reads \(Plan.formatVersion)")
+        }
+        let own = try HostCheck.addresses()
+        for case .row(_, .config(let config)?) in plan.steps.map(\.change) where !own.contains(config.address) {
+            Output.complain("error: the plan is for host \(plan.host) with the address \(config.address), which this machine does not have")
+            throw Exit.refused
+        }
+        try HostCheck.prepare(directory: maps.bpffs)
+        let lock = try HostLock(directory: maps.bpffs)
+        defer { lock.release() }
+        let store = try KernelStore(directory: maps.bpffs, forWriting: true)
+        let observation = try store.observe()
+        guard observation.digest == plan.stateDigest else {
+            Output.complain("error: the plan is stale: host \(plan.host) has changed since it was made; plan again")
+            throw Exit.stalePlan
+        }
+        let violations = PlanCheck.violations(plan, on: observation)
+        guard violations.isEmpty else {
+            for violation in violations { Output.complain("error: \(violation)") }
+            Output.complain("error: the plan contradicts itself, so nothing was changed")
+            throw Exit.refused
+        }
+        if output.format == .text, !output.quiet { print(plan.text) }
+        try report(Reconciliation.Result(plan: plan, outcome: Executor.apply(plan, to: store) { _ in }))
+    }
+
+    /// The JSON form of what was done.
+    struct Report: Encodable {
+        let formatVersion = Plan.formatVersion
+        let host: String
+        let commit: String
+        let added: Int
+        let changed: Int
+        let destroyed: Int
+        let waiting: Int
+        let pending: [Plan.Pending]
+        let error: String?
+    }
+
+    private func report(_ result: Reconciliation.Result) throws {
+        let outcome = result.outcome
+        let failure = outcome.failed.map { "\($0.step.subject): \($0.error)" }
+        switch output.format {
+        case .json:
+            print(
+                try Output.json(
+                    Report(
+                        host: result.plan.host, commit: result.plan.commit, added: outcome.added, changed: outcome.changed,
+                        destroyed: outcome.destroyed, waiting: result.plan.waiting.count, pending: result.plan.pending,
+                        error: failure)))
+        case .text, .markdown:
+            if failure == nil {
+                if !output.quiet { print("") }
+                print(
+                    "Apply complete! Resources: \(outcome.added) added, \(outcome.changed) changed, \(outcome.destroyed) destroyed."
+                )
+            }
+        }
+        guard let failure else { return }
+        let done = outcome.added + outcome.changed + outcome.destroyed
+        Output.complain("error: \(failure)")
+        Output.complain("error: \(done) of \(result.plan.changes.count) changes were made; the next apply goes on from there")
+        throw done == 0 ? Exit.error : Exit.partlyApplied
+    }
+}

@@ -1,0 +1,20 @@
+import Applier
+import ArgumentParser
+
+struct DetachCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "detach", abstract: "Take everything of ours off this host: programs, filters, pins and maps.")
+
+    @Option(help: "This host's name in the topology; refused if another host's maps are pinned here.")
+    var host: String
+
+    @OptionGroup var maps: MapOptions
+    @OptionGroup var output: OutputOptions
+
+    func run() throws {
+        let removed = try Detach.run(directory: maps.bpffs, host: host)
+        if output.quiet { return }
+        for item in removed { print("  - \(item)") }
+        print(removed.isEmpty ? "No changes. Nothing of ours is on this host." : "Detached: nothing of ours is left on this host.")
+    }
+}

@@ -1,0 +1,101 @@
+import ArgumentParser
+import Desired
+import Lab
+import Planner
+import Topology
+
+struct LabCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "lab",
+        abstract: "The whole topology on this one machine, in network namespaces.",
+        discussion: "Each host is a namespace that the real apply reconciles; each endpoint is one more.",
+        subcommands: [LabUpCommand.self, LabExecCommand.self, LabDownCommand.self])
+}
+
+struct LabOptions: ParsableArguments {
+    @Option(help: "Name of the lab: several can stand side by side.")
+    var name: String = "lab"
+
+    var lab: Lab { Lab(name: name) }
+}
+
+extension Lab.Underlay: @retroactive ExpressibleByArgument {}
+
+struct LabUpCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "up", abstract: "Build the lab, or bring a running one to another commit.")
+
+    @OptionGroup var source: SourceOptions
+    @OptionGroup var options: LabOptions
+    @OptionGroup var output: OutputOptions
+
+    @Option(help: "How the hosts are connected: bridged (one segment) or routed (a router between them).")
+    var underlay: Lab.Underlay = .bridged
+
+    func run() async throws {
+        let desired = try Reconciliation.load(source, ref: source.ref)
+        Output.complain(desired.warnings)
+        let lab = options.lab
+        // Hosts read the mirror that was just fetched.
+        let repo = try Mirror.local(source.repo, cache: source.cache)
+        let source = source
+        let quiet = output.quiet
+        let ref = desired.commit.isEmpty ? nil : desired.commit
+        try await lab.up(desired.topology, underlay: underlay) { host, phase in
+            var arguments = ["apply", "--repo", repo, "--host", host.name, "--bpffs", lab.bpffs(host: host.name)]
+            if let ref { arguments += ["--ref", ref] }
+            if let path = source.path { arguments += ["--path", path] }
+            return arguments + ["--through", phase, "--quiet"]
+        } report: { run in
+            if !quiet { print("\(run.host): \(run.output.split(separator: "\n").last ?? "")") }
+        }
+        if !output.quiet {
+            let topology = desired.topology
+            print(
+                "Lab \(options.name) is up: \(topology.hosts.count) hosts, \(topology.endpoints.count) endpoints, \(underlay.rawValue) underlay."
+            )
+        }
+    }
+}
+
+struct LabExecCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "exec", abstract: "Run a command inside an endpoint, or inside a host with --host.",
+        discussion: "mizar-reconcile lab exec acme/prod/web/web-1 -- ping -c 1 10.0.1.254")
+
+    @OptionGroup var options: LabOptions
+
+    @Option(help: "Enter this host instead of an endpoint.")
+    var host: String?
+
+    @Argument(parsing: .captureForPassthrough, help: "An endpoint's path, unless --host is given; then `--` and the command.")
+    var words: [String] = []
+
+    func run() async throws {
+        var words = words
+        var place = Lab.Target.host(host ?? "")
+        if host == nil {
+            guard let endpoint = words.first, endpoint != "--" else {
+                throw ValidationError("give an endpoint such as acme/prod/web/web-1, or --host")
+            }
+            place = .endpoint(endpoint)
+            words.removeFirst()
+        }
+        if words.first == "--" { words.removeFirst() }
+        guard !words.isEmpty else { throw ValidationError("give a command after --") }
+        try options.lab.exec(place, words)
+    }
+}
+
+struct LabDownCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "down", abstract: "Remove the lab and whatever remains of it.")
+
+    @OptionGroup var options: LabOptions
+    @OptionGroup var output: OutputOptions
+
+    func run() async throws {
+        try await options.lab.down()
+        if !output.quiet { print("Lab \(options.name) is down.") }
+    }
+}

@@ -1,0 +1,42 @@
+import FoundationEssentials
+import Glibc
+import Topology
+
+/// Results go to standard output, everything else to standard error.
+enum Output {
+    static func complain(_ line: String) { fputs(line + "\n", stderr) }
+
+    /// JSON with sorted keys in snake_case, so that equal values give equal bytes.
+    static func json(_ value: some Encodable, pretty: Bool = true) throws -> String {
+        let encoder = JSONEncoder()
+        encoder.keyEncodingStrategy = .convertToSnakeCase
+        encoder.outputFormatting = pretty
+            ? [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes] : [.sortedKeys, .withoutEscapingSlashes]
+        return String(decoding: try encoder.encode(value), as: UTF8.self)
+    }
+
+    static func decode<T: Decodable>(_ type: T.Type, from text: [UInt8]) throws -> T {
+        let decoder = JSONDecoder()
+        decoder.keyDecodingStrategy = .convertFromSnakeCase
+        return try decoder.decode(type, from: Data(text))
+    }
+
+    static func complain(_ diagnostics: [Diagnostic]) {
+        for diagnostic in diagnostics { complain(diagnostic.description) }
+    }
+
+    /// Writes the file whole or not at all.
+    static func save(_ text: String, to path: String) throws {
+        let partial = "\(path).\(getpid()).partial"
+        guard let file = fopen(partial, "wxe") else {
+            throw Failure("cannot write \(partial): \(String(cString: strerror(errno)))")
+        }
+        let written = fputs(text, file) >= 0
+        let failure = errno
+        guard fclose(file) == 0, written, rename(partial, path) == 0 else {
+            let cause = written ? errno : failure
+            unlink(partial)
+            throw Failure("cannot write \(path): \(String(cString: strerror(cause)))")
+        }
+    }
+}

@@ -1,0 +1,79 @@
+import Applier
+import ArgumentParser
+import Desired
+import Planner
+import Topology
+
+struct PlanCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "plan",
+        abstract: "Show what would change, and change nothing.",
+        discussion: """
+            With --host: what this host would change, its live maps against the commit. With --base and --head: what every \
+            host of the fleet would change between two commits, without privileges, for a pull request.
+            """)
+
+    @OptionGroup var source: SourceOptions
+
+    @Option(help: "This host's name in the topology.")
+    var host: String?
+
+    @Option(help: "The commit to start from: plan the whole fleet.")
+    var base: String?
+
+    @Option(help: "The commit to go to. Default with --base: --ref, or HEAD.")
+    var head: String?
+
+    @OptionGroup var maps: MapOptions
+    @OptionGroup var output: OutputOptions
+
+    @Option(help: "Save the plan as JSON, for `apply PLANFILE`.")
+    var out: String?
+
+    @Flag(help: "Exit with 2 if there are changes.")
+    var detailedExitcode = false
+
+    func validate() throws {
+        if host == nil, base == nil { throw ValidationError("give --host, or --base and --head") }
+        if host != nil, base != nil || head != nil { throw ValidationError("--host and --base are two ways to plan: give one") }
+        if head != nil, source.ref != nil { throw ValidationError("--head and --ref say the same: give one") }
+    }
+
+    func run() throws {
+        if let host { try runHost(host) } else { try runFleet() }
+    }
+
+    private func runHost(_ name: String) throws {
+        var options = HostOptions()
+        options.host = name
+        options.maps = maps
+        let reconciliation = Reconciliation(source: source, host: options, logger: output.logger)
+        let desired = try Reconciliation.load(source, ref: source.ref)
+        _ = try reconciliation.check(desired)
+        let store = try KernelStore(directory: maps.bpffs, forWriting: false)
+        let (plan, _) = try reconciliation.plan(desired, store: store, through: .add)
+        if let out { try Output.save(try Output.json(plan) + "\n", to: out) }
+        switch output.format {
+        case .json: print(try Output.json(plan))
+        case .markdown: print(plan.markdown)
+        case .text: print(output.quiet ? plan.closing : plan.text)
+        }
+        if detailedExitcode, !plan.summary.isEmpty { throw Exit.changesFound }
+    }
+
+    private func runFleet() throws {
+        let before = try Reconciliation.load(source, ref: base)
+        let after = try Reconciliation.load(source, ref: head ?? source.ref, fetch: false)
+        let plan = FleetPlan(
+            base: before.topology, baseCommit: before.commit, head: after.topology, headCommit: after.commit,
+            warnings: after.warnings)
+        let json = try Output.json(plan)
+        if let out { try Output.save(json + "\n", to: out) }
+        switch output.format {
+        case .json: print(json)
+        case .markdown: print(plan.markdown)
+        case .text: print(output.quiet ? plan.summary.text : plan.text)
+        }
+        if detailedExitcode, !plan.hosts.isEmpty { throw Exit.changesFound }
+    }
+}

@@ -1,0 +1,54 @@
+import Applier
+import Desired
+import Planner
+import Topology
+
+extension Reconciliation {
+    /// What an apply did, or did not.
+    struct Result {
+        let plan: Plan
+        let outcome: ApplyOutcome
+    }
+
+    /// The wanted commit; or, if it cannot be fetched, the one that this host applied last, from the mirror: after a
+    /// reboot the network comes up without the git server.
+    func loadOrFallBack() throws -> (Desired, fetchFailure: DesiredError?) {
+        do {
+            return (try Self.load(source, ref: source.ref), nil)
+        } catch let failure as DesiredError where failure.isFetch {
+            do {
+                let last = try Self.load(source, ref: Mirror.appliedRef(host: host.host), fetch: false)
+                logger.warning("\(failure); going on with the commit applied last, \(last.commit)")
+                return (last, failure)
+            } catch is DesiredError {
+                throw failure
+            }
+        }
+    }
+
+    /// Observes, plans and applies, as the only reconciler of this host.
+    func reconcile(
+        _ desired: Desired, host entry: Host, through: Phase, announce: (Plan) -> Void
+    ) throws -> Result {
+        try HostCheck.prepare(directory: host.maps.bpffs)
+        let lock = try HostLock(directory: host.maps.bpffs)
+        defer { lock.release() }
+        if let holder = try HostCheck.portTaken(desired.topology.cluster.port) {
+            throw Failure(
+                "UDP port \(desired.topology.cluster.port) is taken on this host: \(holder)",
+                hint: "end it, or give the cluster another port (Cluster.port)")
+        }
+        let store = try KernelStore(directory: host.maps.bpffs, forWriting: true)
+        let (plan, _) = try plan(desired, store: store, through: through)
+        announce(plan)
+        let outcome = Executor.apply(plan, to: store) { step in logger.debug("\(step.subject): \(step.detail)") }
+        if outcome.failed == nil {
+            do {
+                try Mirror.rememberApplied(repo: source.repo, cache: source.cache, commit: desired.commit, host: host.host)
+            } catch {
+                logger.warning("the mirror does not remember the applied commit: \(error)")
+            }
+        }
+        return Result(plan: plan, outcome: outcome)
+    }
+}

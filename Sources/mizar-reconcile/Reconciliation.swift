@@ -1,0 +1,89 @@
+import Applier
+import Desired
+import Logging
+import Planner
+import Topology
+
+/// The steps that plan, apply and run have in common.
+struct Reconciliation {
+    let source: SourceOptions
+    let host: HostOptions
+    let logger: Logger
+
+    /// A checked topology and the commit that it is of.
+    struct Desired {
+        let topology: Topology
+        let commit: String
+        let warnings: [Diagnostic]
+    }
+
+    /// Reads a commit, or throws after saying every error in it.
+    static func load(_ source: SourceOptions, ref: String?, fetch: Bool = true) throws -> Desired {
+        let tree = try Source.load(
+            repo: source.repo, ref: ref, path: source.path, cache: source.cache, fetch: fetch,
+            deadlineSeconds: source.fetchTimeout)
+        return try read(tree)
+    }
+
+    static func read(_ tree: SourceTree) throws -> Desired {
+        let result = TopologyReader.read(tree)
+        guard let topology = result.topology else {
+            let errors = result.diagnostics.count { $0.severity == .error }
+            Output.complain(result.diagnostics)
+            Output.complain("error: \(errors) \(errors == 1 ? "error" : "errors") in the topology; nothing was changed")
+            throw Exit.error
+        }
+        return Desired(topology: topology, commit: tree.commit, warnings: result.diagnostics)
+    }
+
+    /// Refuses a host that the topology does not name, or that is another machine.
+    func check(_ desired: Desired) throws -> Host {
+        guard let entry = desired.topology.hosts.first(where: { $0.name == host.host }) else {
+            let names = desired.topology.hosts.map(\.name).joined(separator: ", ")
+            throw Failure(
+                "the topology has no host “\(host.host)”",
+                hint: "it has \(names); to take everything off a host that left, use `mizar-reconcile detach`")
+        }
+        let own = try HostCheck.addresses()
+        guard own.contains(entry.address) else {
+            throw Failure(
+                "this machine is not \(entry.name): it does not have the address \(entry.address) (\(entry.at))",
+                hint: "it has \(own.map(\.description).joined(separator: ", "))")
+        }
+        return entry
+    }
+
+    /// The topology that this host applied last, as far as the repository still has it.
+    func base(_ observation: Observation, head: Desired) -> Topology? {
+        guard let applied = observation.image.applied, !applied.commit.isEmpty else { return nil }
+        if applied.commit == head.commit { return head.topology }
+        do {
+            let tree = try Source.load(
+                repo: source.repo, ref: applied.commit, path: source.path, cache: source.cache, fetch: false,
+                deadlineSeconds: source.fetchTimeout)
+            return TopologyReader.read(tree).topology
+        } catch {
+            logger.debug("the commit applied last cannot be read: \(error)")
+            return nil
+        }
+    }
+
+    /// Observes this host and plans, on behalf of plan and apply alike.
+    func plan(_ desired: Desired, store: some MapStore, through: Phase) throws -> (Plan, Observation) {
+        let observation = try store.observe()
+        let base = base(observation, head: desired)
+        guard
+            var plan = Planner.plan(
+                desired.topology, base: base, host: host.host, commit: desired.commit, observation: observation,
+                through: through)
+        else { throw Failure("the topology has no host “\(host.host)”") }
+        plan.warnings = desired.warnings + plan.warnings
+        let violations = PlanCheck.violations(plan, on: observation)
+        guard violations.isEmpty else {
+            for violation in violations { Output.complain("error: \(violation)") }
+            Output.complain("error: the plan failed its own check, so nothing was changed; this is a defect of mizar-reconcile")
+            throw Exit.refused
+        }
+        return (plan, observation)
+    }
+}

@@ -1,0 +1,128 @@
+import Applier
+import ArgumentParser
+import Desired
+import Glibc
+import Logging
+import Planner
+import Topology
+
+struct RunCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "run",
+        abstract: "Reconcile again and again: fetch, apply, repair drift, attach interfaces as they appear.",
+        discussion: "Ends on SIGTERM or SIGINT and leaves the data plane running; SIGHUP reconciles at once.")
+
+    @OptionGroup var source: SourceOptions
+    @OptionGroup var host: HostOptions
+    @OptionGroup var output: OutputOptions
+
+    @Option(help: "How often to fetch: a number with ms, s, m or h.")
+    var interval: Interval = Interval(milliseconds: 30_000)
+
+    func run() throws {
+        let daemon = try Daemon(
+            reconciliation: Reconciliation(source: source, host: host, logger: output.logger), interval: interval)
+        try daemon.run()
+    }
+}
+
+/// A time between two runs: `30s`, `500ms`, `5m`.
+struct Interval: ExpressibleByArgument, CustomStringConvertible {
+    let milliseconds: Int
+
+    init(milliseconds: Int) { self.milliseconds = milliseconds }
+
+    init?(argument: String) {
+        for (unit, factor) in [("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000)] where argument.hasSuffix(unit) {
+            guard let number = Int(argument.dropLast(unit.count)), number > 0, number <= 86_400_000 / factor else { continue }
+            self.init(milliseconds: number * factor)
+            return
+        }
+        return nil
+    }
+
+    var description: String { milliseconds % 1000 == 0 ? "\(milliseconds / 1000)s" : "\(milliseconds)ms" }
+    var defaultValueDescription: String { description }
+}
+
+/// The loop of `run`: survives every error, and says each once.
+final class Daemon {
+    private let reconciliation: Reconciliation
+    private let interval: Interval
+    private let waiter: Waiter
+    private let logger: Logger
+    private var desired: Reconciliation.Desired?
+    private var lastComplaint = ""
+    private var failures = 0
+
+    init(reconciliation: Reconciliation, interval: Interval) throws {
+        self.reconciliation = reconciliation
+        self.interval = interval
+        logger = reconciliation.logger
+        waiter = try Waiter()
+    }
+
+    func run() throws {
+        logger.info("reconciling host \(reconciliation.host.host) every \(interval)")
+        var fetch = true
+        while true {
+            let soonest = round(fetch: fetch)
+            // A tenth of jitter, so that a fleet does not ask all at once.
+            let jitter = Int.random(in: 0...max(1, interval.milliseconds / 10))
+            switch waiter.wait(fetchIn: interval.milliseconds + jitter, wakeIn: soonest) {
+            case .stop:
+                logger.info("stopped; the data plane goes on")
+                return
+            case .timeout(let isFetchTime): fetch = isFetchTime
+            case .hangup: fetch = true
+            case .links: fetch = false
+            }
+        }
+    }
+
+    /// One reconciliation.
+    ///
+    /// - Returns: milliseconds until a waiting step is due, if one waits.
+    private func round(fetch: Bool) -> Int? {
+        do {
+            if fetch || desired == nil {
+                let (loaded, failure) = try reconciliation.loadOrFallBack()
+                desired = loaded
+                if let failure { complain("\(failure)") }
+            }
+            guard let desired else { return nil }
+            let entry = try reconciliation.check(desired)
+            let result = try reconciliation.reconcile(desired, host: entry, through: .add) { _ in }
+            if let failed = result.outcome.failed {
+                throw Failure("\(failed.step.subject): \(failed.error)", hint: "the next round goes on from there")
+            }
+            report(result)
+            return result.plan.waiting.first.map { Int($0.due / 1_000_000) + 1 }
+        } catch {
+            failures += 1
+            complain(error is Exit ? "the topology has errors; the host stays as it is" : "\(error)")
+            return nil
+        }
+    }
+
+    private func report(_ result: Reconciliation.Result) {
+        let outcome = result.outcome
+        if outcome.added + outcome.changed + outcome.destroyed > 0 {
+            logger.info(
+                "applied", metadata: [
+                    "commit": "\(result.plan.commit)", "added": "\(outcome.added)", "changed": "\(outcome.changed)",
+                    "destroyed": "\(outcome.destroyed)", "waiting": "\(result.plan.waiting.count)",
+                ])
+        }
+        if failures > 0 {
+            logger.info("works again after \(failures) failed \(failures == 1 ? "round" : "rounds")")
+            failures = 0
+            lastComplaint = ""
+        }
+    }
+
+    private func complain(_ text: String) {
+        if text != lastComplaint { logger.error("\(text)") }
+        lastComplaint = text
+    }
+}

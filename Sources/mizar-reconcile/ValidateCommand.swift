@@ -1,0 +1,74 @@
+import ArgumentParser
+import Desired
+import Planner
+import Topology
+
+struct ValidateCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "validate",
+        abstract: "Read and check a topology; print every error with its place.")
+
+    @Argument(help: "A folder or a repository. A folder is read as it stands, committed or not.")
+    var directory: String?
+
+    @Option(help: "A local repository or folder, or a URL that git takes.")
+    var repo: String?
+
+    @Option(help: "Branch, tag or commit of --repo.")
+    var ref: String?
+
+    @Option(help: "Folder inside the repository.")
+    var path: String?
+
+    @Option(help: "Where mirrors of remote repositories are kept.")
+    var cache: String?
+
+    @OptionGroup var output: OutputOptions
+
+    func validate() throws {
+        if (directory == nil) == (repo == nil) {
+            throw ValidationError("give a folder, or --repo and --ref")
+        }
+        if directory != nil, ref != nil { throw ValidationError("--ref goes with --repo") }
+    }
+
+    /// The JSON form.
+    struct Report: Encodable {
+        let formatVersion = Plan.formatVersion
+        let valid: Bool
+        let diagnostics: [Diagnostic]
+    }
+
+    func run() throws {
+        let tree =
+            if let directory {
+                try SourceTree.folder(path.map { "\(directory)/\($0)" } ?? directory)
+            } else {
+                try Source.load(repo: repo ?? ".", ref: ref, path: path, cache: cache, fetch: true, deadlineSeconds: 60)
+            }
+        let result = TopologyReader.read(tree)
+        let isValid = result.topology != nil
+        switch output.format {
+        case .json: print(try Output.json(Report(valid: isValid, diagnostics: result.diagnostics)))
+        case .text, .markdown:
+            for diagnostic in result.diagnostics { print(diagnostic) }
+            if let topology = result.topology {
+                if !output.quiet { print(Self.summary(topology)) }
+            } else {
+                let errors = result.diagnostics.count { $0.severity == .error }
+                print("\(errors) \(errors == 1 ? "error" : "errors")")
+            }
+        }
+        if !isValid { throw Exit.error }
+    }
+
+    static func summary(_ topology: Topology) -> String {
+        func count(_ number: Int, _ word: String) -> String { "\(number) \(word)\(number == 1 ? "" : "s")" }
+        return "Valid: "
+            + [
+                count(topology.hosts.count, "host"), count(topology.tenants.count, "tenant"),
+                count(topology.vpcs.count, "VPC"), count(topology.networks.count, "network"),
+                count(topology.endpoints.count, "endpoint"),
+            ].joined(separator: ", ") + "."
+    }
+}
