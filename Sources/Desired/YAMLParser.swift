@@ -195,7 +195,11 @@ struct YAMLParser: ~Copyable {
         }
         let place = parser.pointee.problem_mark
         let mark = Mark(line: Int(place.line) + 1, column: Int(place.column) + 1)
-        let context = parser.pointee.context.map { " \(String(cString: $0))" } ?? ""
+        let start = parser.pointee.context_mark
+        let context =
+            parser.pointee.context.map {
+                " \(String(cString: $0)) that begins at line \(start.line + 1), column \(start.column + 1)"
+            } ?? ""
         let isTab = place.index < bytes.count && problem.contains("cannot start any token")
         stop(
             .yamlSyntax, mark, "this is not YAML: \(problem)\(context)",

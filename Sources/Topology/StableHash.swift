@@ -13,7 +13,7 @@ public struct StableHash: Sendable {
     /// The text's UTF-8 and a zero byte, so that ("ab", "c") differs from ("a", "bc").
     public mutating func combine(_ text: String) {
         for byte in text.utf8 { combine(byte) }
-        combine(0)
+        combine(UInt8(0))
     }
 
     /// Big-endian.
