@@ -1,5 +1,6 @@
 import Glibc
 import Subprocess
+import TestSupport
 import Testing
 
 @testable import Desired

@@ -1,13 +1,12 @@
 import Glibc
 import Subprocess
 import SystemPackage
-import Testing
 
 /// A folder of a test's own, removed at its end, in which it makes git repositories with the git command.
-final class GitFixture: Sendable {
-    let folder: String
+public final class GitFixture: Sendable {
+    public let folder: String
 
-    init() throws {
+    public init() throws {
         var template = Array("/tmp/mizar-git-XXXXXX".utf8CString)
         guard let made = mkdtemp(&template) else { throw FixtureError(text: "mkdtemp: \(errno)") }
         folder = String(cString: made)
@@ -15,7 +14,7 @@ final class GitFixture: Sendable {
 
     /// Runs git in `repository` (a path below the folder) apart from the user's and the system's settings.
     @discardableResult
-    func git(_ arguments: String..., in repository: String = "repo") async throws -> String {
+    public func git(_ arguments: String..., in repository: String = "repo") async throws -> String {
         let result = try await run(
             .name("git"), arguments: Arguments(["-C", "\(folder)/\(repository)"] + arguments),
             environment: .inherit.updating([
@@ -32,7 +31,7 @@ final class GitFixture: Sendable {
         return text
     }
 
-    func write(_ path: String, _ text: String) async throws {
+    public func write(_ path: String, _ text: String) async throws {
         let full = FilePath("\(folder)/\(path)")
         _ = try await run(.name("mkdir"), arguments: ["-p", full.removingLastComponent().string], output: .discarded)
         let file = try FileDescriptor.open(
@@ -40,18 +39,18 @@ final class GitFixture: Sendable {
         try file.closeAfter { _ = try file.writeAll(text.utf8) }
     }
 
-    func makeExecutable(_ path: String) { chmod("\(folder)/\(path)", 0o755) }
+    public func makeExecutable(_ path: String) { chmod("\(folder)/\(path)", 0o755) }
 
     /// A repository on branch `main` with the files, committed; gives the commit's id.
     @discardableResult
-    func repository(_ name: String = "repo", files: [String: String]) async throws -> String {
+    public func repository(_ name: String = "repo", files: [String: String]) async throws -> String {
         try await write("\(name)/.gitkeep", "")
         try await git("init", "-q", "-b", "main", in: name)
         return try await commit(files, in: name)
     }
 
     @discardableResult
-    func commit(_ files: [String: String], in name: String = "repo") async throws -> String {
+    public func commit(_ files: [String: String], in name: String = "repo") async throws -> String {
         for (path, text) in files { try await write("\(name)/\(path)", text) }
         try await git("add", "-A", in: name)
         try await git("commit", "-q", "--allow-empty", "-m", "c", in: name)
@@ -64,9 +63,12 @@ final class GitFixture: Sendable {
     }
 }
 
-struct FixtureError: Error, CustomStringConvertible {
-    let text: String
-    var description: String { text }
+public struct FixtureError: Error, CustomStringConvertible {
+    public let text: String
+
+    public init(text: String) { self.text = text }
+
+    public var description: String { text }
 }
 
 private func removeTree(_ path: String, depth: Int) {
