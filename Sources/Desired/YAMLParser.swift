@@ -21,6 +21,7 @@ struct YAMLParser: ~Copyable {
                     hint: "split it: any document may move to a file of its own"))
             return file
         }
+        guard !bytes.isEmpty else { return YAMLFile() }
         let isMarked = bytes.starts(with: [0xef, 0xbb, 0xbf])
         return bytes.withUnsafeBufferPointer { buffer in
             var parser = YAMLParser()
