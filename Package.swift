@@ -72,7 +72,8 @@ let package = Package(
             name: "DatapathTests", dependencies: ["Topology", "Planner", "Applier", "CBPF", "TestSupport"],
             swiftSettings: settings),
         .testTarget(
-            name: "CommandTests", dependencies: ["Topology", "Desired", "Planner", "TestSupport", systemPackage],
+            name: "CommandTests",
+            dependencies: ["Topology", "Desired", "Planner", "Lab", "TestSupport", subprocess, systemPackage],
             swiftSettings: settings),
     ],
     cLanguageStandard: .c17

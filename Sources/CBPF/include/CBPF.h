@@ -16,6 +16,7 @@
 #include <sys/vfs.h>
 
 #include "mizar_abi.h"
+#include "mizar_namespace.h"
 #include "mzr_wait.h"
 
 /* The compiled data plane (bpf/mizar.bpf.c), embedded at build time. */
