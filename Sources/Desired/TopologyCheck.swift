@@ -152,10 +152,8 @@ struct TopologyCheck {
     @discardableResult
     mutating func claimID(_ name: String, _ place: Place) -> Place? {
         let id = identify(name)
-        guard let first = names[id] else {
-            names[id] = (name, place)
-            return nil
-        }
+        guard let first = names.updateValue((name, place), forKey: id) else { return nil }
+        names[id] = first
         if first.name == name { return first.place }
         report(
             .idCollision, place, "“\(name)” and “\(first.name)” (\(location(first.place))) have the same id",
