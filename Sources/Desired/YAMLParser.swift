@@ -201,7 +201,7 @@ struct YAMLParser: ~Copyable {
             parser.pointee.context.map {
                 " \(String(cString: $0)) that begins at line \(start.line + 1), column \(start.column + 1)"
             } ?? ""
-        let isTab = place.index < bytes.count && problem.contains("cannot start any token")
+        let isTab = problem.contains("cannot start any token") || problem.contains("tab character")
         stop(
             .yamlSyntax, mark, "this is not YAML: \(problem)\(context)",
             hint: isTab
