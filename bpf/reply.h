@@ -86,20 +86,25 @@ enum question {
 	QUESTION_GATEWAY,
 };
 
-/* Whether a port may be told that the gateway's MAC has the address. */
-static __noinline int judge_question(const struct mzr_endpoint_key *target, __u64 network, __u32 ifindex)
+/* Whether a port may be told that the gateway's MAC has the address. Global: verified by itself. */
+__noinline int judge_question(const struct mzr_endpoint_key *target, __u64 network, __u32 ifindex)
 {
-	struct mzr_endpoint *row = bpf_map_lookup_elem(&endpoints, target);
+	struct mzr_endpoint *row;
 	struct mzr_network *found;
 	struct mzr_vpc *vpc;
+	__u32 vni;
 
+	if (!target)
+		return QUESTION_IGNORED;
+	row = bpf_map_lookup_elem(&endpoints, target);
 	if (row) {
 		if (row->ifindex == ifindex || row->kind == MZR_ENDPOINT_BROADCAST)
 			return QUESTION_IGNORED;
 		if (row->kind == MZR_ENDPOINT_GATEWAY)
 			return row->network == network ? QUESTION_GATEWAY : QUESTION_IGNORED;
 	}
-	vpc = bpf_map_lookup_elem(&vpcs, &target->vni);
+	vni = target->vni;
+	vpc = bpf_map_lookup_elem(&vpcs, &vni);
 	if (!vpc)
 		return QUESTION_IGNORED;
 	found = find_network(vpc, target);
