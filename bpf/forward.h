@@ -98,8 +98,8 @@ static __noinline struct mzr_network *find_network(const struct mzr_vpc *vpc,
 }
 
 /*
- * Steps 3 to 5 of the rule, for an address that `endpoints` has no row for. Global, so that the verifier takes
- * its loops once: what it is given may be NULL for all that it knows.
+ * Steps 3 to 5 of the rule, for an address that `endpoints` has no row for. Global, so that the verifier
+ * takes its loops once: what it is given may be NULL for all that it knows.
  */
 __noinline int decide_by_tables(const struct mzr_endpoint_key *to, struct way *way, __u32 flow, __u32 asked,
 				__be32 self)
