@@ -31,7 +31,7 @@ public struct NetworkNamespace: Sendable {
     @concurrent private static func enter<Result: Sendable>(
         _ body: @Sendable (NetworkNamespace) throws -> Result
     ) async throws -> Result {
-        guard unshare(CLONE_NEWNET) == 0 else { throw NetworkNamespaceError(what: "unshare", number: errno) }
+        guard mzr_leave_network() == 0 else { throw NetworkNamespaceError(what: "unshare", number: errno) }
         let directory = "/sys/fs/bpf/mizar-test-\(getpid())-\(counter.wrappingAdd(1, ordering: .relaxed).newValue)"
         let namespace = NetworkNamespace(bpffs: directory)
         defer { namespace.clean() }
@@ -47,7 +47,9 @@ public struct NetworkNamespace: Sendable {
 
     private static func command(_ words: [String]) throws -> String {
         var ends: [Int32] = [0, 0]
-        guard pipe2(&ends, O_CLOEXEC) == 0 else { throw NetworkNamespaceError(what: "pipe", number: errno) }
+        guard pipe(&ends) == 0 else { throw NetworkNamespaceError(what: "pipe", number: errno) }
+        // So that no other test's child keeps the pipe open.
+        for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
         defer { close(ends[0]) }
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
