@@ -16,3 +16,9 @@ func failure(_ result: Int32) -> Int32 { result == -1 && errno != 0 ? errno : -r
 
 /// libbpf prints nothing once this was read; what it knows is in our errors.
 let silenced: Void = mzr_silence()
+
+/// What `sz` of one of libbpf's option structs must say: the bytes through its last field. Padding after it may hold
+/// anything in Swift, and libbpf refuses bytes that it does not know unless they are zero.
+func size<Options, Field>(through field: KeyPath<Options, Field>) -> Int {
+    (MemoryLayout<Options>.offset(of: field) ?? 0) + MemoryLayout<Field>.size
+}
