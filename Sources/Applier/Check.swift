@@ -17,8 +17,10 @@ func failure(_ result: Int32) -> Int32 { result == -1 && errno != 0 ? errno : -r
 /// libbpf prints nothing once this was read; what it knows is in our errors.
 let silenced: Void = mzr_silence()
 
-/// What `sz` of one of libbpf's option structs must say: the bytes through its last field. Padding after it may hold
-/// anything in Swift, and libbpf refuses bytes that it does not know unless they are zero.
-func size<Options, Field>(through field: KeyPath<Options, Field>) -> Int {
-    (MemoryLayout<Options>.offset(of: field) ?? 0) + MemoryLayout<Field>.size
+/// The size of one of libbpf's option structs, up to the end of its last field.
+///
+/// Not MemoryLayout.size: libbpf wants every byte beyond the fields that it knows to be zero, and Swift does not keep the
+/// value of padding when a struct is copied.
+func optionsSize<Options, Field>(_ last: KeyPath<Options, Field>) -> Int {
+    (MemoryLayout<Options>.offset(of: last) ?? 0) + MemoryLayout<Field>.size
 }

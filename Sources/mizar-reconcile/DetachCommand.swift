@@ -12,9 +12,11 @@ struct DetachCommand: ParsableCommand {
     @OptionGroup var output: OutputOptions
 
     func run() throws {
+        let lock = try HostLock(directory: maps.bpffs)
+        defer { withExtendedLifetime(lock) {} }
         let removed = try Detach.run(directory: maps.bpffs, host: host)
         if output.quiet { return }
         for item in removed { print("  - \(item)") }
-        print(removed.isEmpty ? "No changes. Nothing of ours is on this host." : "Detached: nothing of ours is left on this host.")
+        print(removed.isEmpty ? "No changes. Nothing of ours is on this host." : "Detached: nothing of ours is left on host \(host).")
     }
 }
