@@ -85,6 +85,3 @@ func forEachAttribute(
         offset += (length + 3) & ~3
     }
 }
-
-/// NLMSG_ALIGN and RTA_ALIGN.
-private func aligned(_ length: Int) -> Int { (length + 3) / 4 * 4 }
