@@ -59,9 +59,10 @@ struct AttachTests {
             let store = try KernelStore(directory: host.bpffs, forWriting: true)
             try store.succeed(Samples.base())
             try host.command("tc", "qdisc", "add", "dev", "port0", "clsact")
-            try host.command(
-                "tc", "filter", "add", "dev", "port0", "ingress", "prio", "1", "matchall", "action", "pass")
-            let foreign = try ForeignXDP(interface: places[4].ifindex)
+            let filter = try ForeignProgram(BPF_PROG_TYPE_SCHED_CLS, "neighbour")
+            try filter.attachFilter(places[0].ifindex)
+            let foreign = try ForeignProgram(BPF_PROG_TYPE_XDP, "somebody")
+            try foreign.attachXDP(places[4].ifindex)
 
             let seen = try store.observe()
             #expect(try #require(seen.interface("up0")).foreignXDP)
@@ -72,11 +73,11 @@ struct AttachTests {
                     Issue.record("\(failed.error)")
                     continue
                 }
-                #expect(holder.contains(place.point == .xdp ? "somebody" : "matchall"))
+                #expect(holder.contains(place.point == .xdp ? "somebody" : "neighbour"))
             }
             try store.succeed([Samples.attach(places[1]), Samples.detach(places[0]), Samples.detach(places[4])])
             _ = try Detach.run(directory: host.bpffs)
-            #expect(try host.command("tc", "filter", "show", "dev", "port0", "ingress").contains("matchall"))
+            #expect(try NetlinkSocket().filters(places[0].ifindex, .ingress).contains { $0.program == filter.id })
             #expect(try NetlinkSocket().links().first { $0.ifindex == places[4].ifindex }?.xdp == foreign.id)
         }
     }
@@ -134,21 +135,36 @@ extension KernelStore {
     }
 }
 
-/// An XDP program of another's, `return XDP_PASS`.
-private struct ForeignXDP {
+/// A program of another's: it returns 2, which is XDP_PASS, and to tc a verdict like any other.
+private struct ForeignProgram: ~Copyable {
     let id: UInt32
+    private let descriptor: Descriptor
 
-    init(interface: UInt32) throws {
-        // r0 = XDP_PASS; exit
+    init(_ type: bpf_prog_type, _ name: String) throws {
+        // r0 = 2; exit
         var program = [bpf_insn(), bpf_insn()]
-        program[0].code = UInt8(0xb7)
+        program[0].code = 0xb7
         program[0].imm = 2
-        program[1].code = UInt8(0x95)
+        program[1].code = 0x95
         let loaded = Descriptor(
-            owning: try check(
-                bpf_prog_load(BPF_PROG_TYPE_XDP, "somebody", "GPL", program, program.count, nil), "load", "a program"))
-        try check(
-            bpf_xdp_attach(Int32(interface), loaded.raw, UInt32(XDP_FLAGS_DRV_MODE), nil), "attach", "a program")
+            owning: try check(bpf_prog_load(type, name, "GPL", program, program.count, nil), "load", "a program"))
         id = try ProgramInfo(of: loaded.raw).id
+        descriptor = loaded
+    }
+
+    func attachXDP(_ interface: UInt32) throws {
+        try check(
+            bpf_xdp_attach(Int32(interface), descriptor.raw, UInt32(XDP_FLAGS_DRV_MODE), nil), "attach", "a program")
+    }
+
+    func attachFilter(_ interface: UInt32) throws {
+        var hook = KernelStore.hook(interface)
+        hook.attach_point = BPF_TC_INGRESS
+        var options = bpf_tc_opts()
+        options.sz = optionsSize(\bpf_tc_opts.priority)
+        options.prog_fd = descriptor.raw
+        options.handle = Filter.handle
+        options.priority = Filter.priority
+        try check(bpf_tc_attach(&hook, &options), "attach", "a program")
     }
 }

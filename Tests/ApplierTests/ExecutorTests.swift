@@ -11,14 +11,14 @@ struct ExecutorTests {
 
     /// Rows of every table, more than one batch of one of them, changes, removals and attachments.
     private static let steps: [Step] = {
-        let endpoints = Samples.endpoints(0..<600)
+        let endpoints = Samples.endpoints(0..<270)
         let moved: [(Record, Record)] = endpoints.prefix(5).compactMap {
             guard case .endpoint(let key, var row) = $0 else { return nil }
             row.host = Samples.h1
             return ($0, .endpoint(key, row))
         }
         return Samples.base(capacity: 1024) + endpoints.map { Samples.row(nil, $0) }
-            + moved.map { Samples.row($0.0, $0.1) } + endpoints.suffix(300).map { Samples.row($0, nil) }
+            + moved.map { Samples.row($0.0, $0.1) } + endpoints.suffix(20).map { Samples.row($0, nil) }
             + [Samples.attach(uplink)]
     }()
 
@@ -27,9 +27,9 @@ struct ExecutorTests {
         var reported: [Step] = []
         let outcome = Executor.apply(Samples.plan(Self.steps), to: MemoryStore()) { reported.append($0) }
         #expect(reported == Self.steps)
-        #expect(outcome.added == 602)
+        #expect(outcome.added == 272)
         #expect(outcome.changed == 5)
-        #expect(outcome.destroyed == 300)
+        #expect(outcome.destroyed == 20)
         #expect(outcome.failed == nil)
     }
 

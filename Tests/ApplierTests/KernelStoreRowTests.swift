@@ -98,16 +98,16 @@ struct KernelStoreRowTests {
     func concurrentChange() async throws {
         try await NetworkNamespace.run { host in
             let store = try KernelStore(directory: host.bpffs, forWriting: true)
-            let rows = Samples.endpoints(0..<3000)
-            let steps = [Samples.capacity(.endpoints, to: 8192)] + rows.map { Samples.row(nil, $0) }
+            let rows = Samples.endpoints(0..<1000)
+            let steps = [Samples.capacity(.endpoints, to: 4096)] + rows.map { Samples.row(nil, $0) }
             #expect(Executor.apply(Samples.plan(steps), to: store).failed == nil)
-            let others = Samples.endpoints(100_000..<103_000).compactMap(\.bytes)
+            let others = Samples.endpoints(100_000..<102_000).compactMap(\.bytes)
             let path = store.path("endpoints")
             let churn = ChurnThread(path: path, rows: others)
             defer { churn.stop() }
-            for _ in 0..<20 {
+            for _ in 0..<10 {
                 let seen = try store.observe().image.endpoints
-                #expect(seen.count { $0.key.address.bits & 0xffff_ffff < 0x0a00_0000 + 3000 } == 3000)
+                #expect(seen.count { $0.key.address.bits & 0xffff_ffff < 0x0a00_0000 + 1000 } == 1000)
             }
         }
     }
