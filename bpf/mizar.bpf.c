@@ -1,8 +1,63 @@
 // SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0)
+/*
+ * The data plane: three tc programs, one XDP program, and the entry programs that interfaces carry, all over
+ * the same maps. docs/datapath.md says what each does with which packet.
+ */
 #include <linux/bpf.h>
-
+#include <linux/pkt_cls.h>
 #include <bpf/bpf_helpers.h>
 
-#include "mizar_abi.h"
+#include "port.h"
+#include "uplink.h"
+#include "transit.h"
+#include "guard.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+SEC("tc")
+int mizar_port(struct __sk_buff *skb)
+{
+	return port_program(skb);
+}
+
+SEC("tc")
+int mizar_uplink(struct __sk_buff *skb)
+{
+	return uplink_program(skb);
+}
+
+SEC("tc")
+int mizar_guard(struct __sk_buff *skb)
+{
+	return guard_program(skb);
+}
+
+SEC("xdp")
+int mizar_xdp(struct xdp_md *xdp)
+{
+	return xdp_program(xdp);
+}
+
+/* What interfaces carry: one write to `programs` replaces a program on all of them. */
+
+SEC("tc")
+int mizar_port_entry(struct __sk_buff *skb)
+{
+	bpf_tail_call(skb, &programs, MZR_PROGRAM_PORT);
+	count_drop(MZR_DROP_NO_PROGRAM, skb->len);
+	return TC_ACT_SHOT;
+}
+
+SEC("tc")
+int mizar_uplink_entry(struct __sk_buff *skb)
+{
+	bpf_tail_call(skb, &programs, MZR_PROGRAM_UPLINK);
+	return without_program(skb);
+}
+
+SEC("tc")
+int mizar_guard_entry(struct __sk_buff *skb)
+{
+	bpf_tail_call(skb, &programs, MZR_PROGRAM_GUARD);
+	return without_program(skb);
+}

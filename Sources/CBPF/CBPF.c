@@ -1,5 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* struct ifreq is not ISO C. */
+#define _DEFAULT_SOURCE
+
 #include "CBPF.h"
+
+#include <bpf/btf.h>
+#include <errno.h>
+#include <linux/ethtool.h>
+#include <linux/sockios.h>
+#include <net/if.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #pragma clang diagnostic ignored "-Wc23-extensions"
 
@@ -38,3 +51,79 @@ const char *mzr_drop_text(unsigned int reason)
 {
 	return reason < MZR_DROP_COUNT ? drop_texts[reason] : NULL;
 }
+
+static int print_nothing(enum libbpf_print_level level, const char *format, va_list arguments)
+{
+	(void)level;
+	(void)format;
+	(void)arguments;
+	return 0;
+}
+
+void mzr_silence(void)
+{
+	libbpf_set_print(print_nothing);
+}
+
+int mzr_interface_driver(const char *interface, char *driver, size_t size)
+{
+	struct ethtool_drvinfo info = { .cmd = ETHTOOL_GDRVINFO };
+	struct ifreq request = { 0 };
+	int result = 0;
+
+	if (size == 0 || strlen(interface) >= sizeof(request.ifr_name))
+		return -EINVAL;
+	strcpy(request.ifr_name, interface);
+	request.ifr_data = (char *)&info;
+
+	int descriptor = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (descriptor < 0)
+		return -errno;
+	if (ioctl(descriptor, SIOCETHTOOL, &request) < 0)
+		result = -errno;
+	close(descriptor);
+	if (result == 0) {
+		info.driver[sizeof(info.driver) - 1] = 0;
+		strncpy(driver, info.driver, size - 1);
+		driver[size - 1] = 0;
+	}
+	return result;
+}
+
+int mzr_set_constant(struct bpf_object *object, const char *name, const void *value, size_t size)
+{
+	const struct btf *btf = bpf_object__btf(object);
+	struct bpf_map *map;
+
+	if (!btf)
+		return -ENOENT;
+	bpf_object__for_each_map(map, object) {
+		const char *map_name = bpf_map__name(map);
+		size_t length = 0;
+		char *bytes;
+
+		/* libbpf names it after the object: OBJECT.rodata. */
+		if (!bpf_map__is_internal(map) || !strstr(map_name, ".rodata"))
+			continue;
+		bytes = (char *)bpf_map__initial_value(map, &length);
+		__s32 id = btf__find_by_name_kind(btf, strstr(map_name, ".rodata"), BTF_KIND_DATASEC);
+		if (!bytes || id < 0)
+			continue;
+
+		const struct btf_type *section = btf__type_by_id(btf, id);
+		const struct btf_var_secinfo *variable = btf_var_secinfos(section);
+		for (int i = 0; i < btf_vlen(section); i++, variable++) {
+			const struct btf_type *type = btf__type_by_id(btf, variable->type);
+			if (strcmp(btf__name_by_offset(btf, type->name_off), name) != 0)
+				continue;
+			if (variable->size != size || variable->offset + size > length)
+				return -EINVAL;
+			memcpy(bytes + variable->offset, value, size);
+			return 0;
+		}
+	}
+	return -ENOENT;
+}
+
+const __u32 mzr_tc_ingress_parent = TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS);
+const __u32 mzr_tc_egress_parent = TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_EGRESS);

@@ -5,7 +5,15 @@
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <linux/if_link.h>
+#include <linux/netlink.h>
+#include <linux/pkt_cls.h>
+#include <linux/pkt_sched.h>
+#include <linux/rtnetlink.h>
+#include <stdbool.h>
 #include <stddef.h>
+/* statfs, which is not in the Glibc module. */
+#include <sys/vfs.h>
 
 #include "mizar_abi.h"
 #include "mizar_namespace.h"
@@ -18,5 +26,24 @@ size_t mzr_object_size(void);
 /* The short word and the sentence for a drop reason; NULL beyond MZR_DROP_COUNT. */
 const char *mzr_drop_word(unsigned int reason);
 const char *mzr_drop_text(unsigned int reason);
+
+/* Keeps libbpf from printing. A shim because libbpf's callback takes a va_list, which Swift cannot write. */
+void mzr_silence(void);
+
+/*
+ * The driver of an interface of the calling thread's network namespace, by SIOCETHTOOL: 0, or a negative errno.
+ * A shim because ioctl is variadic, and because sysfs may belong to another network namespace.
+ */
+int mzr_interface_driver(const char *interface, char *driver, size_t size);
+
+/*
+ * Sets a constant of a program's .rodata before it is loaded: 0, -ENOENT if the object has none of that name, or
+ * -EINVAL if it is of another size. A shim because BTF is read through inline functions over unions and bitfields.
+ */
+int mzr_set_constant(struct bpf_object *object, const char *name, const void *value, size_t size);
+
+/* TC_H_MAKE and its parts are macros with casts, which Swift does not import. */
+extern const __u32 mzr_tc_ingress_parent;
+extern const __u32 mzr_tc_egress_parent;
 
 #endif /* CBPF_H */

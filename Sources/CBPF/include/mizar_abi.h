@@ -241,13 +241,14 @@ enum mzr_program {
 	X(OUTER_CHECKSUM, 24, "outer-checksum", "the outer UDP checksum is wrong")                           \
 	X(GATEWAY, 25, "gateway", "sent to a gateway, and no echo request of its network")                   \
 	X(NO_PROGRAM, 26, "no-program", "the program is being taken off this host")                          \
-	X(INTERNAL, 27, "internal", "the kernel refused to change or send the packet")
+	X(INTERNAL, 27, "internal", "the kernel refused to change or send the packet")                       \
+	X(CONGESTED, 28, "congested", "marked by a congested underlay, and its sender knows no such mark")
 
 enum mzr_drop_reason {
 #define MZR_X(name, number, word, text) MZR_DROP_##name = number,
 	MZR_DROP_REASONS(MZR_X)
 #undef MZR_X
-		MZR_DROP_COUNT = 28
+		MZR_DROP_COUNT = 29
 };
 
 #define MZR_ASSERT_SIZE(type, size) _Static_assert(sizeof(struct type) == (size), #type " is " #size " bytes")

@@ -1,0 +1,85 @@
+import CBPF
+import Glibc
+
+/// The bpffs below which a host's maps and programs have their names.
+enum BPFFilesystem {
+    static let standard = "/sys/fs/bpf"
+    private static let magic: Int = 0xcafe_4a11
+
+    /// Whether `path` exists and lies on a bpffs.
+    static func contains(_ path: String) -> Bool {
+        var info = statfs()
+        return statfs(path, &info) == 0 && Int(info.f_type) & 0xffff_ffff == magic
+    }
+
+    static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
+
+    /// Makes `directory` on a bpffs, which is mounted at /sys/fs/bpf if it is meant and missing.
+    static func prepare(_ directory: String) throws(BPFError) {
+        if contains(directory) { return }
+        let subject = "directory \(directory)"
+        if exists(directory), directory != standard { throw BPFError("use", subject, .unavailable(hint(directory))) }
+        if directory == standard || directory.hasPrefix(standard + "/"), !contains(standard) { try mountStandard() }
+        var parent = directory[...]
+        var missing: [String] = []
+        while !parent.isEmpty, !exists(String(parent)) {
+            missing.append(String(parent))
+            parent = parent[..<(parent.lastIndex(of: "/") ?? parent.startIndex)]
+        }
+        guard contains(parent.isEmpty ? "/" : String(parent)) else {
+            throw BPFError("create", subject, .unavailable(hint(directory)))
+        }
+        for path in missing.reversed() where mkdir(path, 0o700) != 0 && errno != EEXIST {
+            throw BPFError("create", "directory \(path)", .errno(errno))
+        }
+    }
+
+    /// Two processes may come here at once, and a second mount would hide the first: the mount point is locked.
+    private static func mountStandard() throws(BPFError) {
+        let subject = "a bpffs at \(standard)"
+        let raw = open(standard, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard raw >= 0 else {
+            throw BPFError("mount", subject, .unavailable("\(standard) does not exist: is /sys mounted, and BPF in the kernel?"))
+        }
+        let point = Descriptor(owning: raw)
+        while flock(point.raw, LOCK_EX) != 0 {
+            guard errno == EINTR else { throw BPFError("mount", subject, .errno(errno)) }
+        }
+        guard !contains(standard) else { return }
+        guard mount("bpf", standard, "bpf", 0, "mode=0700") == 0 else {
+            let number = errno
+            throw BPFError("mount", subject, .unavailable("\(String(cString: strerror(number))); \(hint(standard))"))
+        }
+    }
+
+    private static func hint(_ directory: String) -> String {
+        "it is not on a bpffs; mount one, as root: mount -t bpf bpf \(standard)"
+    }
+
+    /// Names in a directory, sorted; none if it does not exist.
+    static func names(in directory: String) throws(BPFError) -> [String] {
+        guard let stream = opendir(directory) else {
+            if errno == ENOENT { return [] }
+            throw BPFError("list", "directory \(directory)", .errno(errno))
+        }
+        defer { closedir(stream) }
+        var names: [String] = []
+        while let entry = readdir(stream) {
+            let name = withUnsafeBytes(of: entry.pointee.d_name) { cString($0) }
+            if name != ".", name != ".." { names.append(name) }
+        }
+        return names.sorted()
+    }
+
+    /// Removes a pin; one that is not there is removed already.
+    static func unpin(_ path: String) throws(BPFError) {
+        guard unlink(path) != 0, errno != ENOENT else { return }
+        throw BPFError("remove", "pin \(path)", .errno(errno))
+    }
+
+    /// Gives the object pinned at `from` the name `to`, in place of whatever had it, in one step.
+    static func move(_ from: String, over to: String) throws(BPFError) {
+        guard rename(from, to) != 0 else { return }
+        throw BPFError("rename", "pin \(from)", .errno(errno))
+    }
+}

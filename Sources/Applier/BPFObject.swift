@@ -1,0 +1,154 @@
+import CBPF
+import Glibc
+import Planner
+import Topology
+
+/// The embedded object, opened by libbpf: where maps and programs come from.
+struct BPFObject: ~Copyable {
+    private let pointer: OpaquePointer
+    private let log: UnsafeMutablePointer<CChar>
+    /// The verifier's words; it writes less than a MiB at level 1 even of a large program's failure.
+    private static let logSize = 1 << 20
+
+    /// bpf_object__open_mem: parses, and asks nothing of the kernel.
+    init() throws(BPFError) {
+        _ = silenced
+        let log = UnsafeMutablePointer<CChar>.allocate(capacity: Self.logSize)
+        log[0] = 0
+        var options = bpf_object_open_opts()
+        options.sz = MemoryLayout<bpf_object_open_opts>.size
+        options.kernel_log_buf = log
+        options.kernel_log_size = Self.logSize
+        let opened = "mizar".withCString { name in
+            options.object_name = name
+            return bpf_object__open_mem(mzr_object_bytes(), mzr_object_size(), &options)
+        }
+        guard let opened else {
+            log.deallocate()
+            throw BPFError("open", "the embedded programs", .errno(errno))
+        }
+        pointer = opened
+        self.log = log
+        for name in mapNames { bpf_map__set_pin_path(bpf_object__find_map_by_name(pointer, name), nil) }
+    }
+
+    deinit {
+        bpf_object__close(pointer)
+        log.deallocate()
+    }
+
+    /// Names of its maps, without those that libbpf makes of sections.
+    var mapNames: [String] {
+        var names: [String] = []
+        var map = bpf_object__next_map(pointer, nil)
+        while let found = map {
+            if !bpf_map__is_internal(found) { names.append(String(cString: bpf_map__name(found))) }
+            map = bpf_object__next_map(pointer, found)
+        }
+        return names
+    }
+
+    /// Its maps by name.
+    var specs: [String: MapSpec] {
+        var specs: [String: MapSpec] = [:]
+        for name in mapNames {
+            guard let map = bpf_object__find_map_by_name(pointer, name) else { continue }
+            specs[name] = MapSpec(
+                name: name, type: bpf_map__type(map).rawValue, keySize: Int(bpf_map__key_size(map)),
+                valueSize: Int(bpf_map__value_size(map)), flags: bpf_map__map_flags(map))
+        }
+        return specs
+    }
+
+    /// Creates the map `name` alone, with its BTF, and gives its descriptor.
+    ///
+    /// - Parameter capacity: its largest number of rows.
+    consuming func createMap(_ name: String, capacity: Int) throws(BPFError) -> Descriptor {
+        var program = bpf_object__next_program(pointer, nil)
+        while let found = program {
+            bpf_program__set_autoload(found, false)
+            program = bpf_object__next_program(pointer, found)
+        }
+        var wanted: OpaquePointer?
+        var map = bpf_object__next_map(pointer, nil)
+        while let found = map {
+            if String(cString: bpf_map__name(found)) == name {
+                wanted = found
+            } else {
+                bpf_map__set_autocreate(found, false)
+            }
+            map = bpf_object__next_map(pointer, found)
+        }
+        guard let wanted else { throw BPFError("create", "map \(name)", .errno(ENOENT)) }
+        try check(bpf_map__set_max_entries(wanted, UInt32(clamping: capacity)), "size", "map \(name)")
+        try check(bpf_object__load(pointer), "create", "map \(name)")
+        // The object's own descriptor is closed with it.
+        return Descriptor(owning: try check(fcntl(bpf_map__fd(wanted), F_DUPFD_CLOEXEC, 3), "keep", "map \(name)"))
+    }
+
+    /// Lets the programs use a map that is there already.
+    func reuse(_ name: String, _ descriptor: Int32) throws(BPFError) {
+        guard let map = bpf_object__find_map_by_name(pointer, name) else { return }
+        try check(bpf_map__reuse_fd(map, descriptor), "use", "map \(name)")
+    }
+
+    /// Sets a constant of the programs, if they have one of that name.
+    func set(_ constant: String, to value: UInt64) throws(BPFError) {
+        var value = value
+        let result = mzr_set_constant(pointer, constant, &value, MemoryLayout<UInt64>.size)
+        guard result < 0, result != -ENOENT else { return }
+        throw BPFError("set", "constant \(constant)", .errno(-result))
+    }
+
+    /// Creates the maps that are not reused and loads every program: bpf_object__load.
+    func load() throws(BPFError) {
+        let result = bpf_object__load(pointer)
+        guard result < 0 else { return }
+        throw BPFError("load", "the programs", .refused(errno: failure(result), log: verdict))
+    }
+
+    /// The descriptor of a map, borrowed: it lives as long as the object.
+    func map(_ name: String) throws(BPFError) -> Int32 {
+        try check(bpf_map__fd(bpf_object__find_map_by_name(pointer, name)), "find", "map \(name)")
+    }
+
+    /// The descriptor of a loaded program, borrowed: it lives as long as the object.
+    func program(_ name: ProgramName) throws(BPFError) -> Int32 {
+        guard let program = bpf_object__find_program_by_name(pointer, name.rawValue) else {
+            throw BPFError("find", "program \(name.rawValue)", .errno(ENOENT))
+        }
+        return try check(bpf_program__fd(program), "find", "program \(name.rawValue)")
+    }
+
+    /// The last line of the verifier that is no statistic.
+    private var verdict: String {
+        let lines = String(cString: log).split(separator: "\n")
+        let statistics = ["processed ", "verification time", "stack depth"]
+        return lines.last { line in !statistics.contains { line.hasPrefix($0) } }.map(String.init) ?? ""
+    }
+
+    /// Maps of the embedded object, read once.
+    static let embedded: Result<[String: MapSpec], BPFError> = {
+        do throws(BPFError) {
+            let object = try BPFObject()
+            return .success(object.specs)
+        } catch {
+            return .failure(error)
+        }
+    }()
+
+    /// Stable hash of the embedded object's bytes.
+    static let digest: UInt64 = {
+        var hash = StableHash()
+        for byte in UnsafeRawBufferPointer(start: mzr_object_bytes(), count: mzr_object_size()) { hash.combine(byte) }
+        return hash.value
+    }()
+
+    /// The map `name` of the embedded object.
+    static func spec(_ name: String) throws(BPFError) -> MapSpec {
+        guard let spec = try embedded.get()[name] else {
+            throw BPFError("find", "map \(name) among the embedded programs", .errno(ENOENT))
+        }
+        return spec
+    }
+}

@@ -1,0 +1,94 @@
+public import Planner
+
+/// What came of a plan. Bookkeeping is not counted.
+public struct ApplyOutcome: Sendable {
+    public var added = 0
+    public var changed = 0
+    public var destroyed = 0
+    /// The step that could not be done; those after it were not tried.
+    public var failed: (step: Step, error: BPFError)?
+    /// How the uplink is attached after its driver refused what the plan asked for.
+    public var fellBack: DatapathRow?
+
+    public init() {}
+
+    mutating func count(_ step: Step) {
+        guard !step.isBookkeeping else { return }
+        switch step.action {
+        case .create: added += 1
+        case .update: changed += 1
+        case .delete: destroyed += 1
+        }
+    }
+}
+
+/// Carries out a plan, step after step. It makes no choice.
+public enum Executor {
+    /// Beyond this a bigger batch gains nothing.
+    public static let batchSize = 256
+
+    /// Does the steps of the plan up to the first that fails.
+    ///
+    /// - Parameter progress: called after each step that was done.
+    public static func apply(
+        _ plan: Plan, to store: some MapStore, progress: (Step) -> Void = { _ in }
+    ) -> ApplyOutcome {
+        var outcome = ApplyOutcome()
+        var steps = plan.steps
+        var start = 0
+        while start < steps.count {
+            let batch = steps[start..<end(of: steps, from: start)]
+            do throws(BPFError) {
+                let fallback = try store.perform(batch)
+                for step in batch {
+                    outcome.count(step)
+                    progress(step)
+                }
+                start = batch.endIndex
+                if let fallback {
+                    outcome.fellBack = fallback
+                    replaceDatapath(in: &steps, from: start, with: fallback)
+                }
+            } catch {
+                let done = batch.prefix(error.completed)
+                for step in done {
+                    outcome.count(step)
+                    progress(step)
+                }
+                // The store may have done them all and failed after; the last step is then the one to name.
+                outcome.failed = (batch[min(done.endIndex, batch.endIndex - 1)], error)
+                return outcome
+            }
+        }
+        return outcome
+    }
+
+    /// The end of the batch that begins at `start`: rows of one table and one action, or a single step.
+    static func end(of steps: [Step], from start: Int) -> Int {
+        guard let first = steps[start].batchKey else { return start + 1 }
+        var end = start + 1
+        while end < steps.count, end - start < batchSize, steps[end].batchKey == first { end += 1 }
+        return end
+    }
+
+    private static func replaceDatapath(in steps: inout [Step], from start: Int, with row: DatapathRow) {
+        for index in start..<steps.count {
+            guard case .row(let before, .datapath) = steps[index].change else { continue }
+            steps[index].change = .row(before: before, after: .datapath(row))
+            return
+        }
+    }
+}
+
+/// What rows must share to be written in one call.
+struct BatchKey: Hashable {
+    var table: Table
+    var action: Step.Action
+}
+
+extension Step {
+    var batchKey: BatchKey? {
+        guard case .row(let before, let after) = change, let record = after ?? before else { return nil }
+        return BatchKey(table: record.table, action: action)
+    }
+}

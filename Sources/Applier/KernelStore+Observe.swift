@@ -1,0 +1,135 @@
+import CBPF
+import Glibc
+public import Planner
+import Topology
+
+/// A program of ours, where it is attached.
+struct AttachedPlace: Hashable {
+    var ifindex: UInt32
+    var interface: String
+    var point: Attachment.Point
+    var program: UInt32
+}
+
+extension KernelStore {
+    public func observe() throws(BPFError) -> Observation {
+        var image = Image()
+        var capacities: [Table: Int] = [:]
+        var pinned: [String: UInt32] = [:]
+        for table in Table.allCases {
+            guard let map = try open(table) else { continue }
+            capacities[table] = map.capacity
+            pinned[table.rawValue] = map.id
+            if table.isArray {
+                let key: [UInt8] = [0, 0, 0, 0]
+                guard let value = try map.value(of: key) else { continue }
+                key.withUnsafeBytes { key in
+                    value.withUnsafeBytes { if let row = Record(table, key: key, value: $0) { image.put(row) } }
+                }
+            } else {
+                try map.forEach { if let row = Record(table, key: $0, value: $1) { image.put(row) } }
+            }
+        }
+        let specs = try BPFObject.embedded.get()
+        for name in specs.keys where Table(rawValue: name) == nil {
+            if let map = try open(name) { pinned[name] = map.id }
+        }
+        let links = try NetlinkSocket().links()
+        let places = try attachedPlaces(links)
+        return Observation(
+            image: image, capacities: capacities,
+            programsUsePinnedMaps: try programsUse(pinned, places), interfaces: try interfaces(links, places),
+            attachments: Set(places.map { Attachment(ifindex: $0.ifindex, interface: $0.interface, point: $0.point) }),
+            programs: BPFObject.digest, now: Self.now())
+    }
+
+    /// CLOCK_BOOTTIME, nanoseconds.
+    static func now() -> UInt64 {
+        var time = timespec()
+        clock_gettime(CLOCK_BOOTTIME, &time)
+        return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
+    }
+
+    func attachedPlaces() throws(BPFError) -> [AttachedPlace] { try attachedPlaces(NetlinkSocket().links()) }
+
+    /// Our programs on the interfaces of this network namespace, wherever they are attached as they should be.
+    func attachedPlaces(_ links: [Link]) throws(BPFError) -> [AttachedPlace] {
+        var places: [AttachedPlace] = []
+        let names = Dictionary(links.map { ($0.ifindex, $0.name) }, uniquingKeysWith: { first, _ in first })
+        let netlink = try NetlinkSocket()
+        // One program is on thousands of interfaces.
+        var known: [UInt32: ProgramName?] = [:]
+        func name(_ program: UInt32) throws(BPFError) -> ProgramName? {
+            if let name = known[program] { return name }
+            let name = try ProgramInfo.find(program).flatMap { ProgramName(kernel: $0.name) }
+            known[program] = .some(name)
+            return name
+        }
+        for ifindex in try netlink.clsactInterfaces().sorted() {
+            guard let interface = names[ifindex] else { continue }
+            for direction in Filter.Direction.allCases {
+                for filter in try netlink.filters(ifindex, direction)
+                where filter.program != 0 && filter.handle == Filter.handle && filter.priority == Filter.priority {
+                    let program = try name(filter.program)
+                    guard
+                        let point = Attachment.Point.allCases.first(where: {
+                            $0.direction == direction && $0.program == program
+                        })
+                    else { continue }
+                    places.append(
+                        AttachedPlace(ifindex: ifindex, interface: interface, point: point, program: filter.program))
+                }
+            }
+        }
+        for link in links where link.xdp != 0 && link.isNativeXDP {
+            guard try name(link.xdp) == .xdp else { continue }
+            places.append(
+                AttachedPlace(ifindex: link.ifindex, interface: link.name, point: .xdp, program: link.xdp))
+        }
+        return places
+    }
+
+    private func interfaces(_ links: [Link], _ places: [AttachedPlace]) throws(BPFError) -> [Interface] {
+        let addresses = try NetlinkSocket().addresses()
+        let ours = Set(places.filter { $0.point == .xdp }.map(\.ifindex))
+        return links.map { link in
+            var driver = [CChar](repeating: 0, count: 32)
+            // An interface without ethtool, or one that has just gone, has no driver to name.
+            let result = mzr_interface_driver(link.name, &driver, driver.count)
+            return Interface(
+                name: link.name, ifindex: link.ifindex, mtu: link.mtu,
+                driver: result < 0 ? "" : driver.withUnsafeBytes { cString($0) },
+                foreignXDP: link.xdp != 0 && !ours.contains(link.ifindex), addresses: addresses[link.ifindex] ?? [])
+        }
+    }
+
+    /// Whether every slot is filled, every attachable program is pinned, and all of them, and what is attached, use
+    /// the pinned maps.
+    private func programsUse(_ pinned: [String: UInt32], _ places: [AttachedPlace]) throws(BPFError) -> Bool {
+        guard let slots = try open("programs") else { return false }
+        var programs = Set(places.map(\.program))
+        for name in ProgramName.allCases {
+            if let slot = name.slot {
+                guard let value = try slots.value(of: withUnsafeBytes(of: slot) { Array($0) }) else { return false }
+                programs.insert(value.withUnsafeBytes { $0.loadUnaligned(as: UInt32.self) })
+            } else {
+                guard let program = try openProgram(name) else { return false }
+                programs.insert(try ProgramInfo(of: program.raw).id)
+            }
+        }
+        let ids = Set(pinned.values)
+        var others = Set<UInt32>()
+        for program in programs.sorted() {
+            guard let info = try ProgramInfo.find(program) else { return false }
+            others.formUnion(info.mapIDs.filter { !ids.contains($0) })
+        }
+        for id in others.sorted() {
+            let raw = bpf_map_get_fd_by_id(id)
+            if raw < 0, failure(raw) == ENOENT { return false }
+            let map = Descriptor(owning: try check(raw, "open", "map \(id)"))
+            // Constants have a map of their own, which is never pinned.
+            if pinned[try MapInfo(of: map.raw, "map \(id)").name] != nil { return false }
+        }
+        return true
+    }
+}

@@ -1,0 +1,103 @@
+import CBPF
+import Glibc
+import Planner
+
+extension KernelStore {
+    /// Loads the embedded programs on the pinned maps and puts them in place of the old ones, at every place at once
+    /// where they are already: slots first, then the entries and XDP. Killed in between, the next observation says
+    /// that programs do not use the pinned maps.
+    func replacePrograms() throws(BPFError) {
+        let object = try BPFObject()
+        let specs = try BPFObject.embedded.get()
+        var created: [String] = []
+        for name in specs.keys.sorted() {
+            if let table = Table(rawValue: name) {
+                if let copy = grown[table] {
+                    try object.reuse(name, copy.map.descriptor)
+                } else {
+                    let map = try need(table)
+                    try object.reuse(name, map.descriptor)
+                }
+            } else if let map = try open(name) {
+                try object.reuse(name, map.descriptor)
+            } else {
+                created.append(name)
+            }
+        }
+        try object.set("mzr_decap_flags", to: HostCheck.kernelVersion() >= (6, 3) ? Self.decapIPv6 : 0)
+        try object.load()
+
+        for name in created { try check(bpf_obj_pin(object.map(name), path(name)), "pin", "map \(path(name))") }
+        try putGrownMapsInPlace()
+        let slots = try object.map("programs")
+        for name in ProgramName.allCases {
+            guard var slot = name.slot else { continue }
+            var program = try object.program(name)
+            try check(
+                bpf_map_update_elem(slots, &slot, &program, UInt64(BPF_ANY)), "replace",
+                "program \(name.rawValue)")
+        }
+        for name in ProgramName.allCases { try pinProgram(name, object.program(name)) }
+        try replaceAttached()
+    }
+
+    /// BPF_F_ADJ_ROOM_DECAP_L3_IPV6, which came with Linux 6.3: headers may be older.
+    private static let decapIPv6: UInt64 = 1 << 8
+
+    private func putGrownMapsInPlace() throws(BPFError) {
+        for table in grown.keys.sorted() {
+            guard let copy = grown[table] else { continue }
+            // What the programs wrote since the first copy.
+            if Self.written.contains(table), let old = try open(table) { try Self.copy(old, to: copy.map) }
+            let next = path(table.rawValue + Self.nextSuffix)
+            try BPFFilesystem.unpin(next)
+            try copy.map.pin(at: next)
+            try BPFFilesystem.move(next, over: path(table.rawValue))
+        }
+        grown = [:]
+    }
+
+    /// Keeps an attachable program at its pin, unless what is pinned there does the same on the same maps.
+    private func pinProgram(_ name: ProgramName, _ descriptor: Int32) throws(BPFError) {
+        guard let pin = name.pin else { return }
+        if let pinned = try openProgram(name) {
+            let old = try ProgramInfo(of: pinned.raw)
+            let new = try ProgramInfo(of: descriptor)
+            // XDP reads constants too, which are in a map of each load.
+            if name != .xdp, old.tag == new.tag, Set(old.mapIDs) == Set(new.mapIDs) { return }
+        }
+        let next = path(pin + Self.nextSuffix)
+        try BPFFilesystem.unpin(next)
+        try check(bpf_obj_pin(descriptor, next), "pin", "program \(name.rawValue)")
+        try BPFFilesystem.move(next, over: path(pin))
+    }
+
+    /// The pinned program; nil if there is none.
+    func openProgram(_ name: ProgramName) throws(BPFError) -> Descriptor? {
+        guard let pin = name.pin else { return nil }
+        let raw = bpf_obj_get(path(pin))
+        if raw < 0, failure(raw) == ENOENT { return nil }
+        return Descriptor(owning: try check(raw, "open", "program \(path(pin))"))
+    }
+
+    /// The pinned program, which must be there.
+    func needProgram(_ name: ProgramName) throws(BPFError) -> Descriptor {
+        guard let program = try openProgram(name) else {
+            throw BPFError("open", "program \(name.rawValue)", .unavailable("the programs are not loaded yet"))
+        }
+        return program
+    }
+
+    /// Puts the pinned programs in place of those of ours that interfaces carry.
+    private func replaceAttached() throws(BPFError) {
+        for place in try attachedPlaces() {
+            let program = try needProgram(place.point.program)
+            guard try ProgramInfo(of: program.raw).id != place.program else { continue }
+            switch place.point {
+            case .port, .uplink, .guardEgress:
+                try attachFilter(place.point, UInt32(place.ifindex), program.raw, replace: true, place.interface)
+            case .xdp: try replaceXDP(place.ifindex, place.program, with: program.raw, place.interface)
+            }
+        }
+    }
+}

@@ -1,0 +1,57 @@
+import Glibc
+import Planner
+
+extension KernelStore {
+    /// Writes or removes rows of one table by one action.
+    func write(_ steps: ArraySlice<Step>) throws(BPFError) {
+        guard let key = steps.first?.batchKey else { return }
+        let map = try need(key.table)
+        if steps.count == 1 || key.table.isArray { for step in steps { try verify(step, in: map) } }
+        switch key.action {
+        case .create, .update:
+            var rows: [RowBytes] = []
+            for step in steps { rows.append(try after(step)) }
+            try map.put(rows)
+            // Until the programs step both maps get every row.
+            if let copy = grown[key.table] { try copy.map.put(rows) }
+        case .delete:
+            var keys: [[UInt8]] = []
+            for step in steps { keys.append(try before(step).key) }
+            try map.remove(keys)
+            if let copy = grown[key.table] { try copy.map.remove(keys) }
+        }
+    }
+
+    /// Refuses a step whose row is neither as the plan found it nor as it wants it.
+    private func verify(_ step: Step, in map: borrowing PinnedMap) throws(BPFError) {
+        guard case .row(let before, let after) = step.change, let record = after ?? before else { return }
+        let table = record.table
+        // What the programs write may change at any time.
+        if table == .portMACs || table == .traffic { return }
+        let key = try bytes(of: record, step).key
+        let found = try map.value(of: key).flatMap { value in
+            key.withUnsafeBytes { key in value.withUnsafeBytes { Record(table, key: key, value: $0) } }
+        }
+        guard found != before, found != after else { return }
+        throw BPFError("change", step.subject, .changed(found: found.map { "\($0)" } ?? "there is none"))
+    }
+
+    private func before(_ step: Step) throws(BPFError) -> RowBytes {
+        guard case .row(let record?, _) = step.change else { throw Self.misplaced(step) }
+        return try bytes(of: record, step)
+    }
+
+    private func after(_ step: Step) throws(BPFError) -> RowBytes {
+        guard case .row(_, let record?) = step.change else { throw Self.misplaced(step) }
+        return try bytes(of: record, step)
+    }
+
+    private func bytes(of record: Record, _ step: Step) throws(BPFError) -> RowBytes {
+        guard let bytes = record.bytes else {
+            throw BPFError("write", step.subject, .unavailable("no map can hold such a row: \(record)"))
+        }
+        return bytes
+    }
+
+    private static func misplaced(_ step: Step) -> BPFError { BPFError("do", step.subject, .errno(EINVAL)) }
+}

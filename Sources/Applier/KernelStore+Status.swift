@@ -1,0 +1,82 @@
+import CBPF
+import Glibc
+import Planner
+
+extension KernelStore {
+    /// Reads everything that `status` prints.
+    public func status() throws(BPFError) -> HostStatus {
+        let observation = try observe()
+        let names = Dictionary(
+            observation.interfaces.map { ($0.ifindex, $0.name) }, uniquingKeysWith: { first, _ in first })
+        return HostStatus(
+            observation: observation, traffic: try traffic(names), drops: try drops(),
+            tables: try fill(observation.image))
+    }
+
+    private func traffic(_ names: [UInt32: String]) throws(BPFError) -> [HostStatus.Traffic] {
+        guard let map = try open(.traffic) else { return [] }
+        var found: [HostStatus.Traffic] = []
+        try map.forEach { key, value in
+            var sum = mzr_traffic()
+            for offset in stride(from: 0, to: value.count, by: MemoryLayout<mzr_traffic>.stride) {
+                let one = value.loadUnaligned(fromByteOffset: offset, as: mzr_traffic.self)
+                sum.sent_packets &+= one.sent_packets
+                sum.sent_bytes &+= one.sent_bytes
+                sum.received_packets &+= one.received_packets
+                sum.received_bytes &+= one.received_bytes
+            }
+            let ifindex = key.loadUnaligned(as: UInt32.self)
+            found.append(
+                HostStatus.Traffic(
+                    ifindex: ifindex, interface: names[ifindex] ?? "", sentPackets: sum.sent_packets,
+                    sentBytes: sum.sent_bytes, receivedPackets: sum.received_packets,
+                    receivedBytes: sum.received_bytes))
+        }
+        return found.sorted { ($0.interface, $0.ifindex) < ($1.interface, $1.ifindex) }
+    }
+
+    private func drops() throws(BPFError) -> [HostStatus.Drop] {
+        guard let map = try open("drops") else { return [] }
+        var found: [HostStatus.Drop] = []
+        for reason in 0..<UInt32(min(map.capacity, Int(MZR_DROP_COUNT.rawValue))) {
+            guard let word = mzr_drop_word(reason), let text = mzr_drop_text(reason),
+                let value = try map.value(of: withUnsafeBytes(of: reason) { Array($0) })
+            else { continue }
+            var sum = mzr_drop()
+            value.withUnsafeBytes { bytes in
+                for offset in stride(from: 0, to: bytes.count, by: MemoryLayout<mzr_drop>.stride) {
+                    let one = bytes.loadUnaligned(fromByteOffset: offset, as: mzr_drop.self)
+                    sum.packets &+= one.packets
+                    sum.bytes &+= one.bytes
+                }
+            }
+            guard sum.packets > 0 else { continue }
+            found.append(
+                HostStatus.Drop(
+                    word: String(cString: word), text: String(cString: text), packets: sum.packets, bytes: sum.bytes))
+        }
+        return found
+    }
+
+    private func fill(_ image: Image) throws(BPFError) -> [HostStatus.Fill] {
+        var found: [HostStatus.Fill] = []
+        for name in try BPFObject.embedded.get().keys.sorted() {
+            guard let map = try open(name) else { continue }
+            let table = Table(rawValue: name)
+            let foreign = image.foreign.count { $0.table == table }
+            found.append(
+                HostStatus.Fill(
+                    name: name, rows: table.map { image.count($0) + foreign } ?? map.capacity, capacity: map.capacity,
+                    memory: try Self.memory(map.descriptor)))
+        }
+        return found
+    }
+
+    /// `memlock` of the map's fdinfo: what it uses since Linux 6.4, an estimate of its capacity before.
+    private static func memory(_ descriptor: Int32) throws(BPFError) -> Int {
+        let word = "memlock:"
+        let lines = try HostCheck.text(of: "/proc/self/fdinfo/\(descriptor)").split(separator: "\n")
+        let value = lines.first { $0.hasPrefix(word) }?.dropFirst(word.count).drop { $0 == "\t" || $0 == " " }
+        return value.flatMap { Int($0) } ?? 0
+    }
+}

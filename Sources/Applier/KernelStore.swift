@@ -1,0 +1,92 @@
+import CBPF
+import Glibc
+public import Planner
+
+/// The live tables and programs of the host whose network namespace the calling thread is in.
+///
+/// Whoever opens it for writing holds the `HostLock` of the directory.
+public final class KernelStore: MapStore {
+    let directory: String
+    /// Copies of maps in another capacity, until the programs step puts them in their place.
+    var grown: [Table: GrownMap] = [:]
+
+    /// Opens the host's tables, which need not exist yet.
+    ///
+    /// - Parameters:
+    ///   - directory: where the pins are, on a bpffs: `/sys/fs/bpf/mizar`.
+    ///   - forWriting: also makes the directory, mounts the bpffs, and removes what a killed predecessor left half done.
+    /// - Throws: what is missing, before anything is written: kernel, privileges, bpffs.
+    public init(directory: String, forWriting: Bool) throws(BPFError) {
+        _ = silenced
+        self.directory = directory
+        try HostCheck.kernel()
+        try HostCheck.privileges()
+        if forWriting {
+            try BPFFilesystem.prepare(directory)
+            for name in try BPFFilesystem.names(in: directory) where name.hasSuffix(Self.nextSuffix) {
+                try BPFFilesystem.unpin(path(name))
+            }
+        } else if BPFFilesystem.exists(directory), !BPFFilesystem.contains(directory),
+            directory != BPFFilesystem.standard
+        {
+            throw BPFError("use", "directory \(directory)", .unavailable("it is not on a bpffs"))
+        }
+    }
+
+    /// What a pin is called until it is renamed over its predecessor. bpffs allows no dots.
+    static let nextSuffix = "_next"
+
+    func path(_ name: String) -> String { "\(directory)/\(name)" }
+
+    /// The pinned map of a table; nil if there is none.
+    func open(_ table: Table) throws(BPFError) -> PinnedMap? { try open(table.rawValue) }
+
+    func open(_ name: String) throws(BPFError) -> PinnedMap? {
+        try PinnedMap.open(BPFObject.spec(name), at: path(name))
+    }
+
+    /// The pinned map of a table that must be there.
+    func need(_ table: Table) throws(BPFError) -> PinnedMap {
+        guard let map = try open(table) else {
+            throw BPFError("open", "map \(table.rawValue)", .unavailable("it is not pinned at \(path(table.rawValue))"))
+        }
+        return map
+    }
+
+    public func perform(_ steps: ArraySlice<Step>) throws(BPFError) -> DatapathRow? {
+        var fallback: DatapathRow?
+        let all = Array(steps)
+        var start = 0
+        while start < all.count {
+            let end = Executor.end(of: all, from: start)
+            do throws(BPFError) {
+                fallback = try perform(batch: all[start..<end]) ?? fallback
+            } catch {
+                var error = error
+                error.completed += start
+                throw error
+            }
+            start = end
+        }
+        return fallback
+    }
+
+    private func perform(batch: ArraySlice<Step>) throws(BPFError) -> DatapathRow? {
+        guard let first = batch.first else { return nil }
+        switch first.change {
+        case .row: try write(batch)
+        case .capacity(let table, let from, let to): try resize(table, from: from, to: to)
+        case .programs: try replacePrograms()
+        case .attach(let attachment, let orElse): return try attach(attachment, orElse: orElse)
+        case .detach(let attachment): try detach(attachment)
+        }
+        return nil
+    }
+}
+
+/// A map in memory alone: nothing but this process holds it until it is pinned.
+final class GrownMap {
+    let map: PinnedMap
+
+    init(_ map: consuming PinnedMap) { self.map = map }
+}

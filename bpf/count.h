@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0) */
+/* Counters: what was dropped, and what went through a port. Per CPU, so plain additions are enough. */
+#ifndef MIZAR_COUNT_H
+#define MIZAR_COUNT_H
+
+#include "maps.h"
+
+static __always_inline void count_drop(__u32 reason, __u32 bytes)
+{
+	struct mzr_drop *row = bpf_map_lookup_elem(&drops, &reason);
+
+	if (row) {
+		row->packets++;
+		row->bytes += bytes;
+	}
+}
+
+/* A packet of the endpoint behind `port`; `bytes` with its Ethernet header. No row: nobody asked. */
+static __always_inline void count_sent(__u32 port, __u32 packets, __u32 bytes)
+{
+	struct mzr_traffic *row = bpf_map_lookup_elem(&traffic, &port);
+
+	if (row) {
+		row->sent_packets += packets;
+		row->sent_bytes += bytes;
+	}
+}
+
+/* A packet for the endpoint behind `port`. */
+static __always_inline void count_received(__u32 port, __u32 packets, __u32 bytes)
+{
+	struct mzr_traffic *row = bpf_map_lookup_elem(&traffic, &port);
+
+	if (row) {
+		row->received_packets += packets;
+		row->received_bytes += bytes;
+	}
+}
+
+#endif /* MIZAR_COUNT_H */

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0) */
+/*
+ * The one forwarding rule (docs/architecture.md): where does a packet to (VNI, address) go from here?
+ * Bouncers and dividers are rows that a host holds, so every host runs this, from tc and from XDP.
+ */
+#ifndef MIZAR_FORWARD_H
+#define MIZAR_FORWARD_H
+
+#include "maps.h"
+#include "parse.h"
+
+/* Who asks: an endpoint of this host, which may be sent through every table. Beside enum mzr_stage. */
+#define MZR_ASKED_BY_PORT 0xff
+
+enum go {
+	GO_DROP,
+	GO_PORT,    /* deliver to `ifindex` */
+	GO_HOST,    /* send to `host` with `stage` */
+	GO_GATEWAY, /* the gateway of `network` is meant */
+};
+
+struct way {
+	__u64 network; /* the endpoint's; GO_GATEWAY: the gateway's */
+	__be32 host;
+	__u32 ifindex;
+	__u32 reason; /* GO_DROP: enum mzr_drop_reason */
+	__u32 stage;  /* enum mzr_stage */
+};
+
+static __always_inline int go_drop(struct way *way, __u32 reason)
+{
+	way->reason = reason;
+	return GO_DROP;
+}
+
+/* Rendezvous hashing: every member gets a score for the flow, and the highest serves it. This host is no
+ * choice: it is asked because it lacks the table. 0: there is nobody else. */
+static __always_inline __be32 choose(const __be32 *members, __u32 count, __u32 flow, __be32 self)
+{
+	__be32 best = 0;
+	__u32 highest = 0;
+	__u32 i;
+
+	for (i = 0; i < MZR_MEMBERS_MAX; i++) {
+		__be32 member;
+		__u32 score;
+
+		if (i >= count)
+			break;
+		member = members[i];
+		score = mix32(flow ^ mix32(bpf_ntohl(member)));
+		/* Members ascend, so the higher address takes a tie. */
+		if (member == self || (best && score < highest))
+			continue;
+		best = member;
+		highest = score;
+	}
+	return best;
+}
+
+static __always_inline __be32 mask_word(__be32 word, int bits)
+{
+	if (bits <= 0)
+		return 0;
+	return bits >= 32 ? word : word & bpf_htonl(0xffffffffU << (32 - bits));
+}
+
+/* The network that has the address: networks of a VPC never overlap, so any length that hits is the one. */
+static __noinline struct mzr_network *find_network(const struct mzr_vpc *vpc,
+						   const struct mzr_endpoint_key *to)
+{
+	const __be32 *word = const_words(&to->address);
+	bool v4 = address_is_v4(&to->address);
+	__u32 count = v4 ? vpc->lengths4_count : vpc->lengths6_count;
+	struct mzr_network_key key = {.vni = to->vni};
+	__u32 i;
+
+	for (i = 0; i < MZR_LENGTHS6_MAX; i++) {
+		struct mzr_network *network;
+		__u32 length;
+
+		if (i >= count || (v4 && i >= MZR_LENGTHS4_MAX))
+			break;
+		if (v4)
+			length = vpc->lengths4[i < MZR_LENGTHS4_MAX ? i : 0];
+		else
+			length = vpc->lengths6[i];
+		key.length = length;
+		words(&key.prefix)[0] = mask_word(word[0], length);
+		words(&key.prefix)[1] = mask_word(word[1], (int)length - 32);
+		words(&key.prefix)[2] = mask_word(word[2], (int)length - 64);
+		words(&key.prefix)[3] = mask_word(word[3], (int)length - 96);
+		network = bpf_map_lookup_elem(&networks, &key);
+		if (network)
+			return network;
+	}
+	return NULL;
+}
+
+/* Steps 3 to 5 of the rule, for an address that `endpoints` has no row for. */
+static __noinline int decide_by_tables(const struct mzr_endpoint_key *to, __u32 flow, __u32 asked,
+				       __be32 self, struct way *way)
+{
+	struct mzr_vpc *vpc = bpf_map_lookup_elem(&vpcs, &to->vni);
+	struct mzr_network *network;
+
+	if (!vpc)
+		return go_drop(way, MZR_DROP_NO_VPC);
+	if (asked == MZR_STAGE_NONE || (asked >= MZR_STAGE_HOST && asked <= MZR_STAGE_LAST))
+		return go_drop(way, MZR_DROP_NOT_HERE);
+	network = find_network(vpc, to);
+	if (network) {
+		if (network->flags & MZR_HELD)
+			return go_drop(way, MZR_DROP_NO_ENDPOINT);
+		if (asked == MZR_STAGE_BOUNCER)
+			return go_drop(way, MZR_DROP_NOT_HERE);
+		way->host = choose(network->bouncers, network->count, flow, self);
+		way->stage = MZR_STAGE_BOUNCER;
+	} else {
+		if (vpc->flags & MZR_HELD)
+			return go_drop(way, MZR_DROP_NO_ENDPOINT);
+		if (asked != MZR_ASKED_BY_PORT)
+			return go_drop(way, MZR_DROP_NOT_HERE);
+		way->host = choose(vpc->dividers, vpc->count, flow, self);
+		way->stage = MZR_STAGE_DIVIDER;
+	}
+	return way->host ? GO_HOST : go_drop(way, MZR_DROP_NOT_HERE);
+}
+
+/* The rule. `asked`: the stage that the packet came with, or MZR_ASKED_BY_PORT. */
+static __always_inline int decide(const struct mzr_config *row, const struct mzr_endpoint_key *to, __u32 flow,
+				  __u32 asked, struct way *way)
+{
+	struct mzr_endpoint *endpoint = bpf_map_lookup_elem(&endpoints, to);
+
+	way->stage = MZR_STAGE_NONE;
+	way->reason = MZR_DROP_NONE;
+	if (!endpoint)
+		return decide_by_tables(to, flow, asked, row->address, way);
+	way->network = endpoint->network;
+	way->ifindex = endpoint->ifindex;
+	way->host = endpoint->host;
+	if (endpoint->kind == MZR_ENDPOINT_LOCAL)
+		return way->ifindex ? GO_PORT : go_drop(way, MZR_DROP_PENDING);
+	if (endpoint->kind == MZR_ENDPOINT_REMOTE) {
+		/* A row that sends to this host itself would go round. */
+		if (way->host == row->address)
+			return go_drop(way, MZR_DROP_STAGE);
+		if (asked == MZR_ASKED_BY_PORT)
+			return GO_HOST;
+		if (asked == MZR_STAGE_DIVIDER || asked == MZR_STAGE_BOUNCER) {
+			way->stage = MZR_STAGE_HOST;
+			return GO_HOST;
+		}
+		/* It has moved away from here: once more, but not for ever. */
+		way->stage = (asked == MZR_STAGE_NONE ? MZR_STAGE_HOST : asked) + 1;
+		return way->stage <= MZR_STAGE_LAST ? GO_HOST : go_drop(way, MZR_DROP_STAGE);
+	}
+	if (endpoint->kind == MZR_ENDPOINT_GATEWAY)
+		return GO_GATEWAY;
+	if (endpoint->kind == MZR_ENDPOINT_BROADCAST)
+		return go_drop(way, MZR_DROP_BROADCAST);
+	return go_drop(way, MZR_DROP_HOST_DOWN);
+}
+
+#endif /* MIZAR_FORWARD_H */

@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0) */
+/* Geneve, RFC 8926, in UDP in IPv4: reading what comes in, writing what goes out. */
+#ifndef MIZAR_GENEVE_H
+#define MIZAR_GENEVE_H
+
+#include "maps.h"
+#include "parse.h"
+
+#define MZR_OUTER_TTL 64
+#define MZR_CRITICAL 0x80 /* bit of an option's type */
+#define MZR_GENEVE_OAM 0x80
+#define MZR_GENEVE_CRITICAL 0x40
+#define MZR_SOURCE_PORT_FIRST 49152 /* of the dynamic ports, RFC 6335 */
+#define MZR_SOURCE_PORT_MASK 0x3fff
+
+/* Not Geneve for this host: leave it to the stack. */
+#define MZR_PASS (-1)
+
+struct geneve {
+	__u8 version_length; /* version 2 bits, length of the options in words 6 bits */
+	__u8 flags;
+	__be16 protocol;
+	__be32 vni; /* in the upper 24 bits */
+};
+
+/* The outer headers of a packet that came in. Offsets are from the frame's first byte. */
+struct outer {
+	__be32 source;
+	__u32 vni;
+	__u32 udp;    /* offset of the UDP header */
+	__u32 inner;  /* offset of the inner Ethernet header */
+	__u32 end;    /* offset of the datagram's end */
+	__u32 option; /* offset of the stage option; 0: none */
+	__u8 stage;   /* enum mzr_stage */
+	__u8 tos;
+	__be16 checksum;  /* UDP's */
+	__be16 ethertype; /* the inner frame's */
+};
+
+/* UDP datagrams to Geneve's port, of any state of health. Gives the offset of the UDP header. */
+static __always_inline int find_geneve(struct cursor *c, __be16 port, struct outer *out, __u16 *fragment)
+{
+	struct ethhdr *eth = at(c, 0, sizeof(*eth) + sizeof(struct iphdr));
+	struct iphdr *ip;
+	struct udphdr *udp;
+	__u32 header;
+
+	if (!eth || eth->h_proto != bpf_htons(ETH_P_IP))
+		return MZR_PASS;
+	ip = (void *)(eth + 1);
+	header = ip->ihl * 4;
+	*fragment = bpf_ntohs(ip->frag_off) & (MZR_FRAGMENT_MASK | MZR_FRAGMENT_MORE);
+	if (ip->version != 4 || header < sizeof(*ip) || ip->protocol != IPPROTO_UDP ||
+	    (*fragment & MZR_FRAGMENT_MASK))
+		return MZR_PASS;
+	udp = at(c, ETH_HLEN + header, sizeof(*udp));
+	if (!udp || udp->dest != port)
+		return MZR_PASS;
+	out->udp = ETH_HLEN + header;
+	return 0;
+}
+
+static __always_inline __be16 geneve_port(const struct mzr_config *row)
+{
+	return row->port ? row->port : bpf_htons(MZR_GENEVE_PORT);
+}
+
+static __always_inline bool is_stage_option(const struct mzr_stage_option *option)
+{
+	return option->option_class == bpf_htons(MZR_OPTION_CLASS) && option->type == MZR_OPTION_STAGE;
+}
+
+/* Of a stage option: is the rest of it as it must be? */
+static __always_inline bool stage_is_sound(const struct mzr_stage_option *option)
+{
+	return (option->length & 0x1f) == (sizeof(*option) - 4) / 4 && option->stage != MZR_STAGE_NONE &&
+	       option->stage <= MZR_STAGE_LAST;
+}
+
+/* The options, which fill [offset, end). Gives the stage option's offset and stage, 0 without one. */
+static __always_inline __u64 walk_options(void *context, bool xdp, __u32 offset, __u32 end, bool critical)
+{
+	__u64 found = 0;
+	int i;
+
+	/* An option is 4 bytes at least, and there are 63 words of them at most. */
+	for (i = 0; i < 63; i++) {
+		struct mzr_stage_option option = {};
+		__u32 size;
+
+		if (offset >= end)
+			break;
+		if (load(context, xdp, offset, &option, 4))
+			return MZR_WALK_MALFORMED;
+		size = 4 + (option.length & 0x1f) * 4;
+		if (offset + size > end)
+			return MZR_WALK_MALFORMED;
+		/* A critical option without the header's flag is a contradiction. */
+		if ((option.type & MZR_CRITICAL) && (!is_stage_option(&option) || !critical))
+			return MZR_WALK_MALFORMED;
+		if (is_stage_option(&option)) {
+			if (found || size != sizeof(option) ||
+			    load(context, xdp, offset, &option, sizeof(option)) || !stage_is_sound(&option))
+				return MZR_WALK_MALFORMED;
+			found = (__u64)offset << 8 | option.stage;
+		}
+		offset += size;
+	}
+	return found;
+}
+
+__noinline __u64 options_skb(struct __sk_buff *skb, __u32 offset, __u32 end, __u32 critical)
+{
+	return walk_options(skb, false, offset, end, critical);
+}
+
+__noinline __u64 options_xdp(struct xdp_md *xdp, __u32 offset, __u32 end, __u32 critical)
+{
+	return walk_options(xdp, true, offset, end, critical);
+}
+
+static __always_inline int read_options(struct cursor *c, __u32 offset, bool critical, struct outer *out)
+{
+	struct mzr_stage_option *option;
+	__u64 result;
+
+	/* Nearly always: our option alone. */
+	if (offset + sizeof(*option) == out->inner) {
+		option = at(c, offset, sizeof(*option));
+		if (option && is_stage_option(option) && critical) {
+			if (!stage_is_sound(option))
+				return MZR_DROP_GENEVE_OPTION;
+			out->option = offset;
+			out->stage = option->stage;
+			return 0;
+		}
+	}
+	if (c->skb)
+		result = options_skb(c->skb, offset, out->inner, critical);
+	else
+		result = options_xdp(c->xdp, offset, out->inner, critical);
+	if (result == MZR_WALK_MALFORMED)
+		return MZR_DROP_GENEVE_OPTION;
+	out->option = result >> 8 & 0x1ff;
+	out->stage = result & 7;
+	return 0;
+}
+
+/* The sum over an IPv4 header of `size` bytes, for one with options. */
+static __always_inline __u32 sum_header(void *context, bool xdp, __u32 size)
+{
+	__u64 sum = 0;
+	__u32 i;
+
+	for (i = 0; i < 15; i++) {
+		__u32 word;
+
+		if (i * 4 >= size)
+			break;
+		if (load(context, xdp, ETH_HLEN + i * 4, &word, sizeof(word)))
+			return 0;
+		sum += word;
+	}
+	return fold(sum);
+}
+
+__noinline __u32 sum_header_skb(struct __sk_buff *skb, __u32 size)
+{
+	return sum_header(skb, false, size);
+}
+
+__noinline __u32 sum_header_xdp(struct xdp_md *xdp, __u32 size)
+{
+	return sum_header(xdp, true, size);
+}
+
+static __always_inline __u16 ipv4_checksum(const struct iphdr *ip)
+{
+	const __u32 *word = (const void *)ip;
+	__u64 sum = 0;
+
+	sum += word[0];
+	sum += word[1];
+	sum += word[2];
+	sum += word[3];
+	sum += word[4];
+	return ~fold(sum);
+}
+
+/*
+ * Geneve from a host of the topology to this one: everything up to the inner Ethernet header is checked
+ * (but for UDP's checksum). MZR_PASS: none of ours.
+ */
+static __always_inline int read_outer(struct cursor *c, const struct mzr_config *row, struct outer *out)
+{
+	struct geneve *geneve;
+	struct ethhdr *eth;
+	struct udphdr *udp;
+	struct iphdr *ip;
+	__u32 total, size, options, place;
+	__be32 source;
+	__be16 protocol;
+	__u16 fragment;
+	__u32 sum;
+	__u8 flags;
+
+	out->option = 0;
+	out->stage = MZR_STAGE_NONE;
+	if (find_geneve(c, geneve_port(row), out, &fragment) == MZR_PASS)
+		return MZR_PASS;
+	ip = peek(c, ETH_HLEN, sizeof(*ip));
+	if (!ip || !row->address || ip->daddr != row->address)
+		return MZR_PASS;
+	if (fragment)
+		return MZR_DROP_OUTER_FRAGMENT;
+	source = ip->saddr;
+	out->source = source;
+	out->tos = ip->tos;
+	total = bpf_ntohs(ip->tot_len);
+	if (!total && c->gso)
+		total = c->length - ETH_HLEN;
+	if (source == row->address || !bpf_map_lookup_elem(&hosts, &source))
+		return MZR_DROP_FOREIGN_HOST;
+	if (ip->ihl == 5)
+		sum = (__u16)~ipv4_checksum(ip);
+	else if (c->skb)
+		sum = sum_header_skb(c->skb, out->udp - ETH_HLEN);
+	else
+		sum = sum_header_xdp(c->xdp, out->udp - ETH_HLEN);
+	if (sum != 0xffff)
+		return MZR_DROP_OUTER_CHECKSUM;
+	udp = peek(c, out->udp, sizeof(*udp));
+	if (!udp)
+		return MZR_DROP_MALFORMED;
+	size = bpf_ntohs(udp->len);
+	out->checksum = udp->check;
+	if (!size && c->gso)
+		size = c->length - out->udp;
+	out->end = out->udp + size;
+	place = out->udp + sizeof(*udp);
+	if (ETH_HLEN + total > c->length || out->end > ETH_HLEN + total || place + sizeof(*geneve) > out->end)
+		return MZR_DROP_MALFORMED;
+	geneve = at(c, place, sizeof(*geneve));
+	if (!geneve)
+		return MZR_DROP_MALFORMED;
+	if (geneve->version_length >> 6)
+		return MZR_DROP_GENEVE_VERSION;
+	options = (geneve->version_length & 0x3f) * 4;
+	flags = geneve->flags;
+	out->vni = bpf_ntohl(geneve->vni) >> 8;
+	place += sizeof(*geneve);
+	out->inner = place + options;
+	if (out->inner > out->end)
+		return MZR_DROP_MALFORMED;
+	protocol = geneve->protocol;
+	if (options) {
+		int reason = read_options(c, place, flags & MZR_GENEVE_CRITICAL, out);
+
+		if (reason)
+			return reason;
+	}
+	if (flags & MZR_GENEVE_OAM)
+		return MZR_DROP_GENEVE_CONTROL;
+	if (protocol != bpf_htons(MZR_GENEVE_PROTOCOL))
+		return MZR_DROP_GENEVE_PROTOCOL;
+	if (out->inner + ETH_HLEN > out->end)
+		return MZR_DROP_MALFORMED;
+	eth = at(c, out->inner, sizeof(*eth));
+	if (!eth)
+		return MZR_DROP_MALFORMED;
+	out->ethertype = eth->h_proto;
+	return 0;
+}
+
+#endif /* MIZAR_GENEVE_H */

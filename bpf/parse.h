@@ -1,0 +1,443 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0) */
+/*
+ * Reading packets.
+ *
+ * One contract for all readers: they get offsets from the frame's first byte, they return 0 or a drop reason,
+ * and nothing that they read is used before its bytes were shown to be inside the frame *and* inside what the
+ * enclosing header says. A frame whose headers lie beyond the linear part of its skb is pulled, never
+ * misread.
+ */
+#ifndef MIZAR_PARSE_H
+#define MIZAR_PARSE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <linux/bpf.h>
+#include <linux/if_ether.h>
+#include <linux/in.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+#include <linux/udp.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+#include "mizar_abi.h"
+
+/* IPv6 headers before the upper layer that are followed; a packet with more has no ports for us. */
+#define MZR_EXTENSIONS_MAX 6
+/* No header of interest starts further into a frame: bounds offsets for the verifier. */
+#define MZR_OFFSET_MAX 0x3fff
+
+#define MZR_FRAGMENT_MASK 0x1fff
+#define MZR_FRAGMENT_MORE 0x2000
+
+#define MZR_UDPLITE 136
+
+struct cursor {
+	struct __sk_buff *skb; /* NULL in XDP, where frames are linear */
+	struct xdp_md *xdp;    /* NULL in tc */
+	void *data;
+	void *end;
+	__u32 length; /* of the whole frame, in bytes */
+	__u32 gso;    /* payload bytes of each packet that this frame stands for; 0: it is one packet */
+};
+
+enum fragment {
+	FRAGMENT_NONE,
+	FRAGMENT_FIRST,
+	FRAGMENT_LATER, /* has no upper-layer header */
+};
+
+/* What the data plane knows of an endpoint's packet. */
+struct inner {
+	struct mzr_endpoint_key from; /* VNI and source address */
+	struct mzr_endpoint_key to;   /* VNI and destination address */
+	__u32 flow;		      /* hash over addresses and protocol; and ports, unless a fragment */
+	__u32 size;		      /* bytes: Ethernet header and IP packet, no padding */
+	__u32 upper;		      /* offset of the upper-layer header */
+	__u32 headers;		      /* bytes from the IP header to the payload; of GSO packets only */
+	__u32 packets;		      /* packets that this frame stands for */
+	__u8 ipv6;
+	__u8 protocol; /* of the upper layer */
+	__u8 fragment; /* enum fragment */
+	__u8 tos;      /* DSCP and ECN */
+	__u8 hops;     /* TTL or hop limit */
+};
+
+static __always_inline void cursor_load(struct cursor *c)
+{
+	c->data = (void *)(long)c->skb->data;
+	c->end = (void *)(long)c->skb->data_end;
+}
+
+static __always_inline struct cursor cursor_of_skb(struct __sk_buff *skb)
+{
+	struct cursor c = {.skb = skb, .length = skb->len, .gso = skb->gso_size};
+
+	cursor_load(&c);
+	return c;
+}
+
+static __always_inline struct cursor cursor_of_xdp(struct xdp_md *xdp)
+{
+	struct cursor c = {.xdp = xdp, .data = (void *)(long)xdp->data, .end = (void *)(long)xdp->data_end};
+
+	c.length = c.end - c.data;
+	return c;
+}
+
+/* `size` bytes at `offset`, or NULL where the linear part of the frame ends before. */
+static __always_inline void *peek(const struct cursor *c, __u32 offset, __u32 size)
+{
+	void *place;
+
+	if (offset > MZR_OFFSET_MAX)
+		return NULL;
+	place = c->data + offset;
+	/* Else the compiler may add up the place twice, and the verifier knows of only one that it is inside.
+	 */
+	asm volatile("" : "+r"(place));
+	if (place + size > c->end)
+		return NULL;
+	return place;
+}
+
+/* Makes the frame's first `size` bytes linear, if it has them. Earlier pointers into the frame end here. */
+static __always_inline void pull(struct cursor *c, __u32 size)
+{
+	if (!c->skb || c->data + (size & 0xffff) <= c->end || size > c->length)
+		return;
+	bpf_skb_pull_data(c->skb, size);
+	cursor_load(c);
+}
+
+/* `size` bytes at `offset`, pulled if they must be; NULL where the frame ends before. */
+static __always_inline void *at(struct cursor *c, __u32 offset, __u32 size)
+{
+	void *place = peek(c, offset, size);
+
+	if (place || !c->skb || offset + size > c->length)
+		return place;
+	bpf_skb_pull_data(c->skb, offset + size);
+	cursor_load(c);
+	return peek(c, offset, size);
+}
+
+/* Addresses in keys are 4-byte aligned, and read and written as words. */
+static __always_inline __be32 *words(struct mzr_address *address)
+{
+	return (__be32 *)address->bytes;
+}
+
+static __always_inline const __be32 *const_words(const struct mzr_address *address)
+{
+	return (const __be32 *)address->bytes;
+}
+
+static __always_inline void address_v4(struct mzr_address *address, __be32 v4)
+{
+	__be32 *to = words(address);
+
+	to[0] = 0;
+	to[1] = 0;
+	to[2] = bpf_htonl(0xffff);
+	to[3] = v4;
+}
+
+static __always_inline void address_v6(struct mzr_address *address, const void *place)
+{
+	const __be32 *from = place;
+	__be32 *to = words(address);
+
+	to[0] = from[0];
+	to[1] = from[1];
+	to[2] = from[2];
+	to[3] = from[3];
+}
+
+static __always_inline bool address_is_v4(const struct mzr_address *address)
+{
+	const __be32 *word = const_words(address);
+
+	return !word[0] && !word[1] && word[2] == bpf_htonl(0xffff);
+}
+
+static __always_inline bool mac_is_group(const __u8 *mac)
+{
+	return mac[0] & 1;
+}
+
+static __always_inline bool mac_is_zero(const __u8 *mac)
+{
+	return !(mac[0] | mac[1] | mac[2] | mac[3] | mac[4] | mac[5]);
+}
+
+static __always_inline bool mac_equal(const __u8 *a, const __u8 *b)
+{
+	const __u16 *x = (const void *)a, *y = (const void *)b;
+
+	return x[0] == y[0] && x[1] == y[1] && x[2] == y[2];
+}
+
+/* All 32 bits of the result depend on all 32 of `x`; a bijection. */
+static __always_inline __u32 mix32(__u32 x)
+{
+	x ^= x >> 16;
+	x *= 0x7feb352d;
+	x ^= x >> 15;
+	x *= 0x846ca68b;
+	x ^= x >> 16;
+	return x;
+}
+
+static __always_inline __u32 absorb(__u32 state, __u32 word)
+{
+	return ((state << 5 | state >> 27) ^ word) * 0x9e3779b1;
+}
+
+static __always_inline bool has_ports(__u8 protocol)
+{
+	return protocol == IPPROTO_TCP || protocol == IPPROTO_UDP || protocol == IPPROTO_SCTP ||
+	       protocol == IPPROTO_DCCP || protocol == MZR_UDPLITE;
+}
+
+/* Ports into the hash, header sizes of a GSO packet; `end` is where the IP packet ends. */
+static __always_inline int read_upper(struct cursor *c, __u32 end, __u32 network, struct inner *in,
+				      __u32 hash)
+{
+	__u32 payload;
+	__u8 *place;
+
+	in->packets = 1;
+	in->headers = 0;
+	if (in->fragment == FRAGMENT_NONE && has_ports(in->protocol)) {
+		if (in->upper + 4 > end)
+			return MZR_DROP_MALFORMED;
+		place = at(c, in->upper, 4);
+		if (!place)
+			return MZR_DROP_MALFORMED;
+		hash = absorb(hash, bpf_ntohl(*(__be32 *)place));
+	}
+	in->flow = mix32(hash);
+	if (!c->gso)
+		return 0;
+	payload = in->upper + sizeof(struct udphdr);
+	if (in->protocol == IPPROTO_TCP && in->fragment == FRAGMENT_NONE) {
+		place = at(c, in->upper + 12, 1);
+		if (!place)
+			return MZR_DROP_MALFORMED;
+		payload = in->upper + (*place >> 4) * 4;
+	}
+	if (payload > end)
+		return MZR_DROP_MALFORMED;
+	in->headers = payload - network;
+	in->packets = (end - payload + c->gso - 1) / c->gso;
+	return 0;
+}
+
+static __always_inline int read_ipv4(struct cursor *c, __u32 network, __u32 limit, struct inner *in)
+{
+	struct iphdr *ip = at(c, network, sizeof(*ip));
+	__u32 header, total, hash;
+	__u16 fragment;
+
+	if (!ip)
+		return MZR_DROP_MALFORMED;
+	header = ip->ihl * 4;
+	total = bpf_ntohs(ip->tot_len);
+	/* A GSO packet over 64 KiB has no length (BIG TCP). */
+	if (!total && c->gso)
+		total = limit - network;
+	if (ip->version != 4 || header < sizeof(*ip) || total < header || network + total > limit)
+		return MZR_DROP_MALFORMED;
+	fragment = bpf_ntohs(ip->frag_off);
+	in->ipv6 = 0;
+	in->protocol = ip->protocol;
+	in->tos = ip->tos;
+	in->hops = ip->ttl;
+	in->fragment = FRAGMENT_NONE;
+	if (fragment & MZR_FRAGMENT_MASK)
+		in->fragment = FRAGMENT_LATER;
+	else if (fragment & MZR_FRAGMENT_MORE)
+		in->fragment = FRAGMENT_FIRST;
+	in->upper = network + header;
+	in->size = ETH_HLEN + total;
+	address_v4(&in->from.address, ip->saddr);
+	address_v4(&in->to.address, ip->daddr);
+	hash = absorb(absorb(ip->protocol, bpf_ntohl(ip->saddr)), bpf_ntohl(ip->daddr));
+	return read_upper(c, network + total, network, in, hash);
+}
+
+#define MZR_WALK_MALFORMED (~0ULL)
+
+/*
+ * Loops over headers read them by copy and are global functions: the verifier takes each by itself, once,
+ * whatever calls it. They are off the usual path.
+ */
+static __always_inline long load(void *context, bool xdp, __u32 offset, void *to, __u32 size)
+{
+	return xdp ? bpf_xdp_load_bytes(context, offset, to, size)
+		   : bpf_skb_load_bytes(context, offset, to, size);
+}
+
+static __always_inline bool is_extension(__u32 next)
+{
+	return next == IPPROTO_HOPOPTS || next == IPPROTO_ROUTING || next == IPPROTO_FRAGMENT ||
+	       next == IPPROTO_AH || next == IPPROTO_DSTOPTS;
+}
+
+/*
+ * Follows the extension headers of RFC 8200 from `offset` to the upper layer. Gives its offset, the kind of
+ * fragment and the protocol, from the upper bits down; MZR_WALK_MALFORMED where a header is not inside.
+ */
+static __always_inline __u64 walk(void *context, bool xdp, __u32 offset, __u32 end, __u32 next)
+{
+	__u32 fragment = FRAGMENT_NONE;
+	int i;
+
+	for (i = 0; i < MZR_EXTENSIONS_MAX; i++) {
+		__u8 header[8] __attribute__((aligned(8)));
+		__u32 size;
+
+		if (!is_extension(next))
+			break;
+		if (offset > MZR_OFFSET_MAX || offset + sizeof(header) > end)
+			return MZR_WALK_MALFORMED;
+		if (load(context, xdp, offset, header, sizeof(header)))
+			return MZR_WALK_MALFORMED;
+		size = (header[1] + 1) * 8;
+		if (next == IPPROTO_AH)
+			size = (header[1] + 2) * 4;
+		if (next == IPPROTO_FRAGMENT) {
+			__u32 place = header[2] << 8 | header[3];
+
+			size = sizeof(header);
+			if (place & ~7)
+				fragment = FRAGMENT_LATER;
+			else if (place & 1)
+				fragment = FRAGMENT_FIRST;
+		}
+		next = header[0];
+		offset += size;
+		if (offset > end)
+			return MZR_WALK_MALFORMED;
+		if (fragment == FRAGMENT_LATER)
+			break;
+	}
+	return (__u64)offset << 16 | fragment << 8 | next;
+}
+
+__noinline __u64 walk_skb(struct __sk_buff *skb, __u32 offset, __u32 end, __u32 next)
+{
+	return walk(skb, false, offset, end, next);
+}
+
+__noinline __u64 walk_xdp(struct xdp_md *xdp, __u32 offset, __u32 end, __u32 next)
+{
+	return walk(xdp, true, offset, end, next);
+}
+
+static __always_inline int read_extensions(struct cursor *c, __u32 end, struct inner *in)
+{
+	__u64 result;
+
+	if (c->skb)
+		result = walk_skb(c->skb, in->upper, end, in->protocol);
+	else
+		result = walk_xdp(c->xdp, in->upper, end, in->protocol);
+	if (result == MZR_WALK_MALFORMED)
+		return MZR_DROP_MALFORMED;
+	in->protocol = result;
+	in->fragment = result >> 8;
+	in->upper = result >> 16 & 0xffff;
+	return 0;
+}
+
+static __always_inline int read_ipv6(struct cursor *c, __u32 network, __u32 limit, struct inner *in)
+{
+	struct ipv6hdr *ip = at(c, network, sizeof(*ip));
+	__u32 total, hash, i;
+	int reason;
+
+	if (!ip)
+		return MZR_DROP_MALFORMED;
+	total = bpf_ntohs(ip->payload_len) + sizeof(*ip);
+	if (!ip->payload_len && c->gso)
+		total = limit - network;
+	if (ip->version != 6 || network + total > limit)
+		return MZR_DROP_MALFORMED;
+	in->ipv6 = 1;
+	in->protocol = ip->nexthdr;
+	in->tos = ip->priority << 4 | ip->flow_lbl[0] >> 4;
+	in->hops = ip->hop_limit;
+	in->fragment = FRAGMENT_NONE;
+	in->upper = network + sizeof(*ip);
+	in->size = ETH_HLEN + total;
+	address_v6(&in->from.address, &ip->saddr);
+	address_v6(&in->to.address, &ip->daddr);
+	/* A mapped address would be an IPv4 endpoint's key: no such address is valid on a wire (RFC
+	 * 4291 2.5.5.2). */
+	if (address_is_v4(&in->from.address) || address_is_v4(&in->to.address))
+		return MZR_DROP_MALFORMED;
+	if (is_extension(in->protocol)) {
+		reason = read_extensions(c, network + total, in);
+		if (reason)
+			return reason;
+	}
+	hash = in->protocol;
+	for (i = 0; i < 4; i++)
+		hash = absorb(hash, bpf_ntohl(const_words(&in->from.address)[i]));
+	for (i = 0; i < 4; i++)
+		hash = absorb(hash, bpf_ntohl(const_words(&in->to.address)[i]));
+	return read_upper(c, network + total, network, in, hash);
+}
+
+static __always_inline bool is_vlan(__be16 ethertype)
+{
+	return ethertype == bpf_htons(ETH_P_8021Q) || ethertype == bpf_htons(ETH_P_8021AD);
+}
+
+/* The IP packet at `network`, which may reach to `limit`. */
+static __always_inline int read_inner(struct cursor *c, __be16 ethertype, __u32 network, __u32 limit,
+				      struct inner *in)
+{
+	if (ethertype == bpf_htons(ETH_P_IP))
+		return read_ipv4(c, network, limit, in);
+	if (ethertype == bpf_htons(ETH_P_IPV6))
+		return read_ipv6(c, network, limit, in);
+	return is_vlan(ethertype) ? MZR_DROP_VLAN : MZR_DROP_ETHERTYPE;
+}
+
+/* Broadcast and multicast destinations that no table need be asked about; 0: a unicast one. */
+static __always_inline int classify(const struct inner *in)
+{
+	const __be32 *word = const_words(&in->to.address);
+
+	if (in->ipv6)
+		return (word[0] & bpf_htonl(0xff000000)) == bpf_htonl(0xff000000) ? MZR_DROP_MULTICAST : 0;
+	if (word[3] == bpf_htonl(0xffffffff))
+		return MZR_DROP_BROADCAST;
+	return (word[3] & bpf_htonl(0xf0000000)) == bpf_htonl(0xe0000000) ? MZR_DROP_MULTICAST : 0;
+}
+
+/* Ones' complement sums, RFC 1071 and RFC 1624. */
+static __always_inline __u16 fold(__u64 sum)
+{
+	sum = (sum & 0xffffffff) + (sum >> 32);
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	return sum;
+}
+
+static __always_inline void checksum_replace16(__u16 *checksum, __u16 from, __u16 to)
+{
+	*checksum = ~fold((__u64)(__u16) ~*checksum + (__u16)~from + to);
+}
+
+static __always_inline void checksum_replace32(__u16 *checksum, __u32 from, __u32 to)
+{
+	*checksum = ~fold((__u64)(__u16) ~*checksum + (__u32)~from + to);
+}
+
+#endif /* MIZAR_PARSE_H */

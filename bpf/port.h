@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0) */
+/*
+ * tc ingress of an endpoint's host-side interface: what the endpoint sends. Every frame ends here: answered,
+ * delivered, sent to another host, or dropped and counted. Nothing goes on to the host's own stack.
+ */
+#ifndef MIZAR_PORT_H
+#define MIZAR_PORT_H
+
+#include "reply.h"
+#include "send.h"
+
+/* An IP packet. Returns a drop reason, or 0 and where to. */
+static __always_inline int port_packet(struct __sk_buff *skb, struct cursor *c, const struct mzr_port *port,
+				       const __u8 *macs, __be16 ethertype, int *verdict)
+{
+	const __u32 zero = 0;
+	const __u8 *source_mac = macs + ETH_ALEN;
+	struct inner in = {.from.vni = port->vni, .to.vni = port->vni};
+	struct mzr_config *row;
+	struct way way = {};
+	int reason, go;
+
+	reason = read_inner(c, ethertype, ETH_HLEN, skb->len, &in);
+	if (reason)
+		return reason;
+	if (in.ipv6 && in.protocol == IPPROTO_ICMPV6 && in.fragment != FRAGMENT_LATER) {
+		__u8 *type = at(c, in.upper, 1);
+
+		if (!type || in.upper >= in.size)
+			return MZR_DROP_MALFORMED;
+		if (*type >= MZR_ND_FIRST && *type <= MZR_ND_LAST) {
+			*verdict = bpf_redirect(skb->ifindex, 0);
+			return answer_neighbor(skb, &in, port, source_mac);
+		}
+	}
+	reason = classify(&in);
+	if (reason)
+		return reason;
+	if (!is_own(&in.from, skb->ifindex))
+		return MZR_DROP_SPOOFED_IP;
+	learn(skb->ifindex, port, source_mac);
+
+	row = bpf_map_lookup_elem(&config, &zero);
+	if (!row)
+		return MZR_DROP_INTERNAL;
+	go = decide(row, &in.to, in.flow, MZR_ASKED_BY_PORT, &way);
+	if (go == GO_DROP)
+		return way.reason;
+	/* A frame for everybody does not carry a packet for one, RFC 1122 3.3.6. */
+	if (mac_is_group(macs))
+		return (macs[0] & macs[1] & macs[2] & macs[3] & macs[4] & macs[5]) == 0xff
+			       ? MZR_DROP_BROADCAST
+			       : MZR_DROP_MULTICAST;
+	if (go == GO_PORT) {
+		*verdict = bpf_redirect(way.ifindex, 0);
+		reason = deliver(skb, way.ifindex, &in);
+	} else if (go == GO_GATEWAY) {
+		if (way.network != port->network)
+			return MZR_DROP_NO_ENDPOINT;
+		reason = answer_echo(c, &in);
+		if (reason)
+			return reason;
+		count_received(skb->ifindex, in.packets, in.size);
+		*verdict = bpf_redirect(skb->ifindex, 0);
+	} else {
+		if (!row->uplink)
+			return MZR_DROP_PENDING;
+		reason = encapsulate(skb, row, &way, &in);
+		if (reason)
+			return reason;
+		*verdict = send_to_underlay(skb, row);
+	}
+	if (!reason)
+		count_sent(skb->ifindex, in.packets, in.size);
+	return reason;
+}
+
+static __always_inline int port_frame(struct __sk_buff *skb, int *verdict)
+{
+	struct cursor c = cursor_of_skb(skb);
+	__u32 ifindex = skb->ifindex;
+	struct mzr_port *port = bpf_map_lookup_elem(&ports, &ifindex);
+	struct ethhdr *eth;
+	__u8 macs[2 * ETH_ALEN] __attribute__((aligned(4))); /* destination, source */
+	__be16 ethertype;
+
+	if (!port)
+		return MZR_DROP_UNKNOWN_PORT;
+	eth = at(&c, 0, sizeof(*eth));
+	if (!eth)
+		return MZR_DROP_MALFORMED;
+	ethertype = eth->h_proto;
+	copy_mac(macs, eth->h_dest);
+	copy_mac(macs + ETH_ALEN, eth->h_source);
+	if (skb->vlan_present || is_vlan(ethertype))
+		return MZR_DROP_VLAN;
+	if (mac_is_group(macs + ETH_ALEN) || mac_is_zero(macs + ETH_ALEN))
+		return MZR_DROP_SPOOFED_MAC;
+	if (port->flags & MZR_PORT_MAC_FIXED) {
+		struct mzr_port_mac *fixed = bpf_map_lookup_elem(&port_macs, &ifindex);
+
+		if (!fixed || !mac_equal(fixed->mac, macs + ETH_ALEN))
+			return MZR_DROP_SPOOFED_MAC;
+	}
+	if (ethertype == bpf_htons(ETH_P_ARP)) {
+		*verdict = bpf_redirect(ifindex, 0);
+		return answer_arp(skb, &c, port, macs + ETH_ALEN);
+	}
+	return port_packet(skb, &c, port, macs, ethertype, verdict);
+}
+
+static __always_inline int port_program(struct __sk_buff *skb)
+{
+	__u32 bytes = skb->len;
+	int verdict = TC_ACT_SHOT;
+	int reason = port_frame(skb, &verdict);
+
+	if (!reason)
+		return verdict;
+	count_drop(reason, bytes);
+	return TC_ACT_SHOT;
+}
+
+#endif /* MIZAR_PORT_H */

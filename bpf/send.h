@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0) */
+/*
+ * Sending from tc: into a port, or to another host. A packet may stand for many (GSO) and carry partial
+ * checksums; nothing here changes either.
+ */
+#ifndef MIZAR_SEND_H
+#define MIZAR_SEND_H
+
+#include "count.h"
+#include "forward.h"
+#include "geneve.h"
+
+/* Linux 6.3; the headers here are older. */
+#define MZR_DECAP_L3_IPV6 (1ULL << 8)
+
+#define MZR_EALREADY 114
+
+#define MZR_ECN_MASK 3
+#define MZR_ECN_NONE 0 /* not ECT */
+#define MZR_ECN_ECT1 1
+#define MZR_ECN_CE 3
+
+/*
+ * What bpf_skb_adjust_room gets besides when it takes the IPv4 outer header off an IPv6 packet. The loader
+ * sets MZR_DECAP_L3_IPV6 where the kernel knows it; 0, for older ones, leaves skb->protocol wrong until the
+ * port's interface sets it anew.
+ */
+const volatile __u64 mzr_decap_flags = 0;
+
+static __always_inline void copy_mac(__u8 *to, const __u8 *from)
+{
+	__u16 *x = (void *)to;
+	const __u16 *y = (const void *)from;
+
+	x[0] = y[0];
+	x[1] = y[1];
+	x[2] = y[2];
+}
+
+static __always_inline void set_gateway_mac(__u8 *to)
+{
+	const __u8 mac[ETH_ALEN] = MZR_GATEWAY_MAC;
+
+	__builtin_memcpy(to, mac, ETH_ALEN);
+}
+
+/* The frame, whose IP header follows its Ethernet header, into a port of this host. */
+static __always_inline int deliver(struct __sk_buff *skb, __u32 ifindex, const struct inner *in)
+{
+	struct mzr_port_mac *mac = bpf_map_lookup_elem(&port_macs, &ifindex);
+	struct ethhdr *eth = (void *)(long)skb->data;
+
+	if (!mac)
+		return MZR_DROP_PENDING;
+	if ((void *)(eth + 1) > (void *)(long)skb->data_end)
+		return MZR_DROP_INTERNAL;
+	copy_mac(eth->h_dest, mac->mac);
+	set_gateway_mac(eth->h_source);
+	eth->h_proto = in->ipv6 ? bpf_htons(ETH_P_IPV6) : bpf_htons(ETH_P_IP);
+	count_received(ifindex, in->packets, in->size);
+	return 0;
+}
+
+/* Larger than the underlay takes? `overhead`: bytes from the outer IP header to the inner one. */
+static __always_inline bool too_big(struct __sk_buff *skb, const struct mzr_config *row,
+				    const struct inner *in, __u32 overhead)
+{
+	__u32 size = skb->gso_size ? skb->gso_size + in->headers : skb->len - ETH_HLEN;
+
+	return size + overhead > row->mtu;
+}
+
+static __always_inline void write_stage(struct mzr_stage_option *option, __u32 stage, __be32 origin)
+{
+	option->option_class = bpf_htons(MZR_OPTION_CLASS);
+	option->type = MZR_OPTION_STAGE;
+	option->length = (sizeof(*option) - 4) / 4;
+	option->stage = stage;
+	option->reserved[0] = 0;
+	option->reserved[1] = 0;
+	option->reserved[2] = 0;
+	option->origin = origin;
+}
+
+/*
+ * Puts the endpoint's frame into Geneve for way->host. The inner frame keeps its Ethernet header, and the skb
+ * learns where the inner headers are, so that interfaces with tunnel offloads can still segment it.
+ */
+static __always_inline int encapsulate(struct __sk_buff *skb, const struct mzr_config *row,
+				       const struct way *way, const struct inner *in)
+{
+	__u32 overhead = way->stage ? MZR_OVERHEAD_STAGED : MZR_OVERHEAD_DIRECT;
+	__u64 flags = BPF_F_ADJ_ROOM_FIXED_GSO;
+	__u64 encap = BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 | BPF_F_ADJ_ROOM_ENCAP_L4_UDP |
+		      BPF_F_ADJ_ROOM_ENCAP_L2_ETH | BPF_F_ADJ_ROOM_ENCAP_L2(ETH_HLEN);
+	struct geneve *geneve;
+	struct ethhdr *eth;
+	struct udphdr *udp;
+	struct iphdr *ip;
+	__u32 total;
+	void *end;
+	long rc;
+
+	if (too_big(skb, row, in, overhead))
+		return MZR_DROP_TOO_BIG;
+	rc = bpf_skb_adjust_room(skb, overhead, BPF_ADJ_ROOM_MAC, flags | encap);
+	/* The endpoint's packet is itself a tunnel's: its own inner headers stay the ones that the skb knows.
+	 */
+	if (rc == -MZR_EALREADY && !in->ipv6)
+		rc = bpf_skb_adjust_room(skb, overhead, BPF_ADJ_ROOM_MAC, flags);
+	if (rc)
+		return MZR_DROP_INTERNAL;
+
+	eth = (void *)(long)skb->data;
+	end = (void *)(long)skb->data_end;
+	if ((void *)eth + ETH_HLEN + MZR_OVERHEAD_DIRECT > end)
+		return MZR_DROP_INTERNAL;
+	ip = (void *)(eth + 1);
+	udp = (void *)(ip + 1);
+	geneve = (void *)(udp + 1);
+
+	/* A GSO packet may be larger than its headers can say: each of its packets gets its own lengths. */
+	total = skb->len - ETH_HLEN;
+	ip->version = 4;
+	ip->ihl = 5;
+	ip->tos = in->tos;
+	ip->tot_len = total <= 0xffff ? bpf_htons(total) : 0;
+	ip->id = 0;
+	ip->frag_off = bpf_htons(0x4000);
+	ip->ttl = MZR_OUTER_TTL;
+	ip->protocol = IPPROTO_UDP;
+	ip->check = 0;
+	ip->saddr = row->address;
+	ip->daddr = way->host;
+	ip->check = ipv4_checksum(ip);
+
+	total -= sizeof(*ip);
+	udp->source = bpf_htons(MZR_SOURCE_PORT_FIRST + (in->flow & MZR_SOURCE_PORT_MASK));
+	udp->dest = geneve_port(row);
+	udp->len = total <= 0xffff - sizeof(*ip) ? bpf_htons(total) : 0;
+	udp->check = 0;
+
+	geneve->flags = 0;
+	geneve->protocol = bpf_htons(MZR_GENEVE_PROTOCOL);
+	geneve->vni = bpf_htonl(in->to.vni << 8);
+	if (way->stage) {
+		struct mzr_stage_option *option = (void *)(geneve + 1);
+
+		if ((void *)eth + ETH_HLEN + MZR_OVERHEAD_STAGED > end)
+			return MZR_DROP_INTERNAL;
+		geneve->version_length = sizeof(*option) / 4;
+		geneve->flags = MZR_GENEVE_CRITICAL;
+		write_stage(option, way->stage, row->address);
+		__builtin_memcpy(option + 1, eth, ETH_HLEN);
+	} else {
+		geneve->version_length = 0;
+		__builtin_memcpy(geneve + 1, eth, ETH_HLEN);
+	}
+	eth->h_proto = bpf_htons(ETH_P_IP);
+	return 0;
+}
+
+/* Explicit congestion notification of a tunnel's end, RFC 6040 4.2. `ip`: the inner header. */
+static __always_inline int merge_ecn(void *place, const struct inner *in, __u8 outer_tos)
+{
+	__u8 outer = outer_tos & MZR_ECN_MASK, inner = in->tos & MZR_ECN_MASK;
+	__u8 merged = inner;
+
+	if (outer == MZR_ECN_CE) {
+		if (inner == MZR_ECN_NONE)
+			return MZR_DROP_CONGESTED;
+		merged = MZR_ECN_CE;
+	} else if (outer == MZR_ECN_ECT1 && inner != MZR_ECN_NONE && inner != MZR_ECN_CE) {
+		merged = MZR_ECN_ECT1;
+	}
+	if (merged == inner)
+		return 0;
+	if (in->ipv6) {
+		struct ipv6hdr *ip = place;
+
+		ip->flow_lbl[0] = (ip->flow_lbl[0] & 0xcf) | merged << 4;
+	} else {
+		struct iphdr *ip = place;
+		__u16 *first = place;
+		__u16 before = *first;
+		__u16 check = ip->check;
+
+		ip->tos = (ip->tos & ~MZR_ECN_MASK) | merged;
+		checksum_replace16(&check, before, *first);
+		ip->check = check;
+	}
+	return 0;
+}
+
+/* Takes everything between the outer and the inner Ethernet header off, and the latter. */
+static __always_inline int decapsulate(struct __sk_buff *skb, const struct outer *out, const struct inner *in)
+{
+	__u64 flags = BPF_F_ADJ_ROOM_FIXED_GSO;
+	void *place;
+
+	if (in->ipv6)
+		flags |= mzr_decap_flags;
+	if (bpf_skb_adjust_room(skb, -(__s32)out->inner, BPF_ADJ_ROOM_MAC, flags))
+		return MZR_DROP_INTERNAL;
+	place = (void *)(long)skb->data;
+	if (place + ETH_HLEN + sizeof(struct iphdr) > (void *)(long)skb->data_end)
+		return MZR_DROP_INTERNAL;
+	return merge_ecn(place + ETH_HLEN, in, out->tos);
+}
+
+/* To the uplink with the mark that the guard lets through; routing and neighbours are the stack's. */
+static __always_inline int send_to_underlay(struct __sk_buff *skb, const struct mzr_config *row)
+{
+	skb->mark = MZR_MARK;
+	return bpf_redirect_neigh(row->uplink, NULL, 0, 0);
+}
+
+#endif /* MIZAR_SEND_H */

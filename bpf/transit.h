@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0) */
+/*
+ * XDP of the uplink: packets that only pass through a bouncer's or divider's tables, and garbage, end here
+ * without an skb. Whatever is for a port of this host, or needs more than new addresses, passes unchanged to
+ * the tc program behind, which runs the same rule and counts it then.
+ */
+#ifndef MIZAR_TRANSIT_H
+#define MIZAR_TRANSIT_H
+
+#include "uplink.h"
+
+#define MZR_AF_INET 2
+#define MZR_LOOPBACK 1 /* ifindex of lo, in every network namespace */
+
+/* One transit packet in so many goes by the stack, which keeps the next hop's neighbour entry fresh. */
+#define MZR_REFRESH_MASK 1023
+
+/*
+ * The next hop on the uplink into the frame's Ethernet header. The kernel wants the interface that a packet
+ * came in by to forward; asked for lo, it looks the route up as for a packet of this host's own, and the
+ * uplink itself need not forward. False: this is for the stack to find out.
+ */
+static __always_inline bool find_next_hop(struct xdp_md *xdp, struct cursor *c, const struct mzr_config *row,
+					  __be32 host, __u8 tos)
+{
+	struct bpf_fib_lookup fib = {
+		.family = MZR_AF_INET,
+		.l4_protocol = IPPROTO_UDP,
+		.ifindex = MZR_LOOPBACK,
+		.tos = tos,
+		.ipv4_src = row->address,
+		.ipv4_dst = host,
+	};
+	struct ethhdr *eth;
+
+	if (bpf_fib_lookup(xdp, &fib, sizeof(fib), 0) != BPF_FIB_LKUP_RET_SUCCESS)
+		return false;
+	if (fib.ifindex != row->uplink || fib.ifindex != xdp->ingress_ifindex)
+		return false;
+	eth = peek(c, 0, sizeof(*eth));
+	if (!eth)
+		return false;
+	copy_mac(eth->h_dest, fib.dmac);
+	copy_mac(eth->h_source, fib.smac);
+	return true;
+}
+
+static __always_inline int xdp_program(struct xdp_md *xdp)
+{
+	const __u32 zero = 0;
+	struct cursor c = cursor_of_xdp(xdp);
+	struct mzr_config *row = bpf_map_lookup_elem(&config, &zero);
+	struct outer out;
+	struct inner in;
+	struct way way = {};
+	int reason, go;
+
+	if (!row)
+		return XDP_PASS;
+	reason = read_outer(&c, row, &out);
+	/* A checksum is verified where the whole packet is at hand. */
+	if (reason == MZR_PASS || (!reason && out.checksum))
+		return XDP_PASS;
+	if (reason)
+		goto drop;
+	go = decide_inner(&c, row, &out, &in, &way);
+	if (go == GO_DROP) {
+		reason = way.reason;
+		goto drop;
+	}
+	if (go != GO_HOST || !out.option || !(bpf_get_prandom_u32() & MZR_REFRESH_MASK))
+		return XDP_PASS;
+	if (!find_next_hop(xdp, &c, row, way.host, out.tos))
+		return XDP_PASS;
+	if (!readdress(&c, row, &out, &way)) {
+		reason = MZR_DROP_INTERNAL;
+		goto drop;
+	}
+	return XDP_TX;
+drop:
+	count_drop(reason, c.length);
+	return XDP_DROP;
+}
+
+#endif /* MIZAR_TRANSIT_H */

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0) */
+/*
+ * tc ingress of the uplink: Geneve from hosts of the topology is delivered to a port here or sent on by the
+ * rule. Everything else goes on to the next filter and the stack, untouched.
+ */
+#ifndef MIZAR_UPLINK_H
+#define MIZAR_UPLINK_H
+
+#include "send.h"
+
+#define MZR_SUM_CHUNK 128
+
+struct summing {
+	struct __sk_buff *skb;
+	__u32 offset;
+	__u32 size;
+	__u32 sum;
+	bool failed;
+};
+
+static long sum_chunk(__u32 index, struct summing *summing)
+{
+	__u8 chunk[MZR_SUM_CHUNK] __attribute__((aligned(8))) = {};
+	__u32 done = index * MZR_SUM_CHUNK;
+	__u32 left = summing->size - done;
+	__s64 sum;
+
+	if (done >= summing->size)
+		return 1;
+	if (left > MZR_SUM_CHUNK)
+		left = MZR_SUM_CHUNK;
+	/* The verifier must see that it is not 0. */
+	asm volatile("" : "+r"(left));
+	left = ((left - 1) & (MZR_SUM_CHUNK - 1)) + 1;
+	summing->failed = true;
+	if (bpf_skb_load_bytes(summing->skb, summing->offset + done, chunk, left))
+		return 1;
+	sum = bpf_csum_diff(NULL, 0, (__be32 *)chunk, sizeof(chunk), summing->sum);
+	if (sum < 0)
+		return 1;
+	summing->sum = sum;
+	summing->failed = false;
+	return 0;
+}
+
+/* UDP's checksum over `size` bytes at `offset`, and the pseudo header's `sum`. */
+static __noinline int udp_checksum_is_right(struct __sk_buff *skb, __u32 offset, __u32 size, __u32 sum)
+{
+	struct summing summing = {.skb = skb, .offset = offset, .size = size, .sum = sum};
+
+	bpf_loop(65536 / MZR_SUM_CHUNK, sum_chunk, &summing, 0);
+	return !summing.failed && fold(summing.sum) == 0xffff;
+}
+
+/* Where an inner packet that came in by the underlay goes; shared with XDP. */
+static __always_inline int decide_inner(struct cursor *c, const struct mzr_config *row,
+					const struct outer *out, struct inner *in, struct way *way)
+{
+	__u32 reason;
+	int go;
+
+	in->from.vni = out->vni;
+	in->to.vni = out->vni;
+	reason = read_inner(c, out->ethertype, out->inner + ETH_HLEN, out->end, in);
+	if (!reason)
+		reason = classify(in);
+	if (reason)
+		return go_drop(way, reason);
+	go = decide(row, &in->to, in->flow, out->stage, way);
+	/* Gateways are answered where the question is asked. */
+	if (go == GO_GATEWAY)
+		return go_drop(way, MZR_DROP_NO_ENDPOINT);
+	if (go == GO_HOST && !row->uplink)
+		return go_drop(way, MZR_DROP_PENDING);
+	return go;
+}
+
+/* This host's addresses and a new stage into the headers of a packet that goes on with its stage option. */
+static __always_inline bool readdress(const struct cursor *c, const struct mzr_config *row,
+				      const struct outer *out, const struct way *way)
+{
+	struct mzr_stage_option *option = peek(c, out->option, sizeof(*option));
+	struct iphdr *ip = peek(c, ETH_HLEN, sizeof(*ip));
+	struct udphdr *udp = peek(c, out->udp, sizeof(*udp));
+	__u16 *hops, before, check;
+
+	if (!option || !ip || !udp)
+		return false;
+	option->stage = way->stage;
+	check = ip->check;
+	hops = (void *)&ip->ttl;
+	before = *hops;
+	ip->ttl = MZR_OUTER_TTL;
+	checksum_replace16(&check, before, *hops);
+	checksum_replace32(&check, ip->saddr, row->address);
+	checksum_replace32(&check, ip->daddr, way->host);
+	ip->check = check;
+	ip->saddr = row->address;
+	ip->daddr = way->host;
+	udp->check = 0;
+	return true;
+}
+
+/* The headers of a packet that gets a stage option; what follows in the packet stays. */
+struct staged_headers {
+	struct iphdr ip;
+	struct udphdr udp;
+	struct geneve geneve;
+	struct mzr_stage_option option;
+};
+
+/* A plain packet goes on with a stage option behind its Geneve header. Options of its outer IP header go. */
+static __noinline int add_stage(struct __sk_buff *skb, const struct mzr_config *row, const struct outer *out,
+				const struct way *way)
+{
+	const __u32 added = sizeof(struct mzr_stage_option);
+	__s32 room = (__s32)(ETH_HLEN + sizeof(struct iphdr) + added) - (__s32)out->udp;
+	struct staged_headers headers;
+	__u32 total, words;
+
+	if (!skb->gso_size && skb->len - ETH_HLEN + room > row->mtu)
+		return MZR_DROP_TOO_BIG;
+	if (bpf_skb_load_bytes(skb, ETH_HLEN, &headers.ip, sizeof(headers.ip)) ||
+	    bpf_skb_load_bytes(skb, out->udp, &headers.udp, sizeof(headers.udp) + sizeof(headers.geneve)))
+		return MZR_DROP_INTERNAL;
+	words = headers.geneve.version_length + added / 4;
+	if (words > 0x3f)
+		return MZR_DROP_TOO_BIG;
+	if (room && bpf_skb_adjust_room(skb, room, BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_FIXED_GSO))
+		return MZR_DROP_INTERNAL;
+	total = skb->len - ETH_HLEN;
+	headers.ip.ihl = sizeof(headers.ip) / 4;
+	headers.ip.tot_len = total <= 0xffff ? bpf_htons(total) : 0;
+	headers.ip.ttl = MZR_OUTER_TTL;
+	headers.ip.saddr = row->address;
+	headers.ip.daddr = way->host;
+	headers.ip.check = 0;
+	headers.ip.check = ipv4_checksum(&headers.ip);
+	total -= sizeof(headers.ip);
+	headers.udp.len = headers.ip.tot_len ? bpf_htons(total) : 0;
+	headers.udp.check = 0;
+	headers.geneve.version_length = words;
+	headers.geneve.flags |= MZR_GENEVE_CRITICAL;
+	write_stage(&headers.option, way->stage, out->source);
+	return bpf_skb_store_bytes(skb, ETH_HLEN, &headers, sizeof(headers), 0) ? MZR_DROP_INTERNAL : 0;
+}
+
+static __always_inline bool outer_checksum_is_right(struct __sk_buff *skb, const struct outer *out,
+						    const struct mzr_config *row)
+{
+	__u32 size = out->end - out->udp;
+
+	/* Each packet of a GSO packet would have its own: there is none to look at. */
+	if (skb->gso_size)
+		return false;
+	return udp_checksum_is_right(
+		skb, out->udp, size,
+		fold((__u64)out->source + row->address + bpf_htonl(IPPROTO_UDP) + bpf_htonl(size)));
+}
+
+/* Returns a drop reason, MZR_PASS, or 0 and the verdict. */
+static __always_inline int uplink_frame(struct __sk_buff *skb, int *verdict)
+{
+	const __u32 zero = 0;
+	struct cursor c = cursor_of_skb(skb);
+	struct mzr_config *row = bpf_map_lookup_elem(&config, &zero);
+	struct outer out;
+	struct inner in;
+	struct way way = {};
+	int reason, go;
+
+	if (!row || skb->vlan_present)
+		return MZR_PASS;
+	reason = read_outer(&c, row, &out);
+	if (reason)
+		return reason;
+	if (out.checksum && !outer_checksum_is_right(skb, &out, row))
+		return MZR_DROP_OUTER_CHECKSUM;
+	go = decide_inner(&c, row, &out, &in, &way);
+	if (go == GO_DROP)
+		return way.reason;
+	if (go == GO_PORT) {
+		reason = decapsulate(skb, &out, &in);
+		if (reason)
+			return reason;
+		*verdict = bpf_redirect(way.ifindex, 0);
+		return deliver(skb, way.ifindex, &in);
+	}
+	if (!out.option)
+		reason = add_stage(skb, row, &out, &way);
+	else if (!readdress(&c, row, &out, &way))
+		reason = MZR_DROP_INTERNAL;
+	if (reason)
+		return reason;
+	*verdict = send_to_underlay(skb, row);
+	return 0;
+}
+
+static __always_inline int uplink_program(struct __sk_buff *skb)
+{
+	__u32 bytes = skb->len;
+	int verdict = TC_ACT_SHOT;
+	int reason = uplink_frame(skb, &verdict);
+
+	if (reason == MZR_PASS)
+		return TC_ACT_UNSPEC;
+	if (!reason)
+		return verdict;
+	count_drop(reason, bytes);
+	return TC_ACT_SHOT;
+}
+
+#endif /* MIZAR_UPLINK_H */
