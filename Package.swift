@@ -50,7 +50,7 @@ let package = Package(
         .executableTarget(
             name: "mizar-reconcile",
             dependencies: [
-                "Topology", "Desired", "Planner", "Applier", "Lab", argumentParser, logging, systemPackage,
+                "Topology", "Desired", "Planner", "Applier", "Lab", "CBPF", argumentParser, logging, systemPackage,
             ],
             swiftSettings: settings),
 
