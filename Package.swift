@@ -55,7 +55,8 @@ let package = Package(
             swiftSettings: settings),
 
         .target(
-            name: "TestSupport", dependencies: ["Topology", "Desired", "Planner", "CBPF", subprocess, systemPackage],
+            name: "TestSupport",
+            dependencies: ["Topology", "Desired", "Planner", "Applier", "CBPF", subprocess, systemPackage],
             path: "Tests/TestSupport", swiftSettings: settings),
         .testTarget(name: "TopologyTests", dependencies: ["Topology", "TestSupport"], swiftSettings: settings),
         .testTarget(
