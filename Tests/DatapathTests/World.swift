@@ -58,11 +58,11 @@ final class World: @unchecked Sendable {
         namespace = try NetworkNamespace()
         try namespace.shell(
             "ip link set lo up; ip link add name up0 index 2 type veth peer name under index 3; "
-                + "ip addr add 172.16.0.1/24 dev up0; ip link set up0 up; ip link set under up; "
+                + "ip link set up0 address 02:ac:10:00:00:01; ip addr add 172.16.0.1/24 dev up0; ip link set up0 up; ip link set under up; "
                 + "for i in 11 12 13 14 15 16 99; do ip link add name p$i index $i type veth peer name q$i index 1$i; ip link set p$i up; done; "
                 + "echo 1 > /proc/sys/net/ipv4/conf/lo/forwarding; "
                 + "ip neigh add 172.16.0.2 lladdr 02:ac:10:00:00:02 dev up0 nud permanent; "
-                + "ip neigh add 172.16.0.3 lladdr 02:ac:10:00:00:03 dev up0 nud permanent; ip link set up0 address 02:ac:10:00:00:01")
+                + "ip neigh add 172.16.0.3 lladdr 02:ac:10:00:00:03 dev up0 nud permanent")
         try rows()
         for (slot, program) in [Datapath.Program.port, .uplink, .guard].enumerated() {
             try datapath.put("programs", Self.raw(UInt32(slot)), Self.raw(UInt32(bitPattern: datapath.program(program))))
