@@ -45,7 +45,10 @@ struct GrowthTests {
             // Nobody's filter was touched: the slots changed behind them.
             #expect(try store.attachedPlaces().filter { $0.point != .xdp } == entries)
             // Nothing holds the old map any more, and the kernel frees it a moment later.
-            try host.eventually("map \(old) has gone") { bpf_map_get_fd_by_id(old) < 0 }
+            try host.eventually("map \(old) has gone") {
+                var next: UInt32 = 0
+                return bpf_map_get_next_id(old - 1, &next) < 0 || next != old
+            }
         }
     }
 
