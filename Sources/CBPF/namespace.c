@@ -45,6 +45,11 @@ int mzr_set_offload(const char *interface, unsigned int command, int on)
 	return result;
 }
 
+int mzr_leave_network(void)
+{
+	return unshare(CLONE_NEWNET);
+}
+
 int mzr_set_xdp_pass(const char *interface, int on)
 {
 	const struct bpf_insn pass[] = {
@@ -77,9 +82,4 @@ int mzr_set_xdp_pass(const char *interface, int on)
 	}
 	errno = -result;
 	return result ? -1 : 0;
-}
-
-int mzr_leave_network(void)
-{
-	return unshare(CLONE_NEWNET);
 }
