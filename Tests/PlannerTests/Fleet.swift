@@ -70,6 +70,10 @@ struct Fleet {
         var image = self[name].image
         image.applied = fresh.image.applied
         image.waits = [:]
+        // A learned MAC is the port's own word.
+        for (ifindex, port) in image.ports where !port.macFixed && image.portMACs[ifindex] != nil {
+            image.portMACs[ifindex] = fresh.image.portMACs[ifindex]
+        }
         if image != fresh.image { Issue.record("\(note), host \(name): \(Self.difference(image, fresh.image))") }
         let attachments = self[name].attachments
         #expect(attachments == fresh.attachments, "\(note), host \(name)")
