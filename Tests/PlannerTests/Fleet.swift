@@ -5,7 +5,7 @@ import Testing
 import Topology
 
 enum Rounds {
-    static let count = ProcessInfo.processInfo.environment["MIZAR_ROUNDS"].flatMap { Int($0) } ?? 4
+    static let count = ProcessInfo.processInfo.environment["MIZAR_ROUNDS"].flatMap { Int($0) } ?? 1
 }
 
 /// Simulated hosts by name, each with the interfaces that every topology so far has named.

@@ -16,7 +16,7 @@ struct TransitionTests {
         var fleet = Fleet(topology)
         _ = try fleet.converge(to: topology, base: nil, seed: seed)
         let world = World(fleet, Glossary([topology]))
-        world.expectIsolation("seed \(seed)")
+        world.look("seed \(seed)")
         let state = Dictionary(uniqueKeysWithValues: topology.hosts.map { ($0.name, $0.state) })
         let vpc = Dictionary(uniqueKeysWithValues: topology.networks.map { ($0.name, $0.vpc) })
         for from in topology.endpoints where state[from.host] != .down {

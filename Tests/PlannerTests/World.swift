@@ -47,11 +47,12 @@ struct World {
     let glossary: Glossary
     let ports: [String: [Port]]
 
-    init(_ fleet: Fleet, _ glossary: Glossary) {
+    /// `without`: hosts that are dead.
+    init(_ fleet: Fleet, _ glossary: Glossary, without dead: Set<String> = []) {
         self.glossary = glossary
         var nodes: [IPAddress: Reachability.Node] = [:]
         var ports: [String: [Port]] = [:]
-        for (_, machine) in fleet.hosts {
+        for (name, machine) in fleet.hosts where !dead.contains(name) {
             guard let address = machine.image.config?.address else { continue }
             nodes[address] = Reachability.Node(image: machine.image, attachments: machine.attachments)
             for (ifindex, row) in machine.image.ports {
@@ -100,8 +101,13 @@ struct World {
         return reachability.send(from: port.host, port: port.ifindex, source: source, to: gateway) == [.gateway]
     }
 
-    /// Nothing that any port (of the VNI, if one is given) sends to any address comes out in another VPC.
-    func expectIsolation(vni: UInt32? = nil, _ note: @autoclosure () -> String) {
+    /// Everything that every port (of the VNI, if one is given) sends to every address: nothing may come out in another
+    /// VPC.
+    ///
+    /// - Returns: the flows that arrive, whatever the hashes choose.
+    @discardableResult
+    func look(vni: UInt32? = nil, _ note: @autoclosure () -> String) -> Set<Flow> {
+        var arriving: Set<Flow> = []
         for (name, all) in ports {
             guard let own = glossary.entries[StableHash.id(name)] else { continue }
             for port in all where vni == nil || port.vni == vni {
@@ -109,15 +115,27 @@ struct World {
                     for destination in glossary.destinations where destination.isIPv4 == source.isIPv4 {
                         let outcomes = reachability.send(
                             from: port.host, port: port.ifindex, source: source, to: destination)
-                        for case .delivered(let host, let ifindex, let endpoint) in outcomes
-                        where glossary.entries[endpoint]?.vpc != own.vpc {
-                            Issue.record(
-                                "\(note()): \(name) reaches \(destination) at \(host)/\(ifindex), \(glossary.entries[endpoint]?.name ?? "nobody")")
+                        var receivers: Set<String> = []
+                        for outcome in outcomes {
+                            guard case .delivered(let host, let ifindex, let endpoint) = outcome else {
+                                receivers.insert("")
+                                continue
+                            }
+                            let receiver = glossary.entries[endpoint]
+                            receivers.insert(receiver?.name ?? "")
+                            if receiver?.vpc != own.vpc {
+                                Issue.record(
+                                    "\(note()): \(name) reaches \(destination) at \(host)/\(ifindex), \(receiver?.name ?? "nobody")")
+                            }
+                        }
+                        if receivers.count == 1, let to = receivers.first, to != "" {
+                            arriving.insert(Flow(from: name, to: to, destination: destination))
                         }
                     }
                 }
             }
         }
+        return arriving
     }
 }
 
@@ -135,12 +153,14 @@ final class Watch {
         self.topologies = topologies
         self.note = note
         glossary = Glossary(topologies)
+        // What goes by a host that is, or was, down needs no plan to break.
+        let dead = Set(topologies.flatMap(\.hosts).filter { $0.state == .down }.map(\.name))
         var result: Set<Flow>?
         for topology in topologies {
             var settled = Fleet(topology)
             for (name, machine) in fleet.hosts where settled.hosts[name] != nil { settled.hosts[name]?.interfaces = machine.interfaces }
             _ = try settled.converge(to: topology, base: nil, seed: 0)
-            let world = World(settled, Glossary([topology]))
+            let world = World(settled, Glossary([topology]), without: dead)
             let network = Dictionary(uniqueKeysWithValues: topology.networks.map { ($0.name, $0.vpc) })
             var working: Set<Flow> = []
             for from in topology.endpoints {
@@ -178,20 +198,22 @@ final class Watch {
 
     func look(_ fleet: Fleet, after step: Step, of host: String) {
         if step.isBookkeeping { return }
+        if case .programs = step.change { return }
         var vni: UInt32?
         if case .row(let before, let after) = step.change {
             switch after ?? before {
             case .vpc(let number, _)?: vni = number
             case .network(let key, _)?: vni = key.vni
             case .endpoint(let key, _)?: vni = key.vni
+            case .wait?, .traffic?, .portMAC?, .applied?, .datapath?: return
             default: break
             }
         }
         let world = World(fleet, glossary)
         func place() -> String { "\(note), host \(host), \(step.phase) \(step.subject): \(step.detail)" }
-        world.expectIsolation(vni: vni, place())
+        let arriving = world.look(vni: vni, place())
         for flow in flows where !broken.contains(flow) && (vni.map { vnis[Self.vpc(flow)]?.contains($0) ?? true } ?? true) {
-            if world.works(flow) { continue }
+            if arriving.contains(flow) { continue }
             broken.insert(flow)
             Issue.record("\(place()): \(flow.from) no longer reaches \(flow.to) \(flow.destination): \(world.outcomes(flow))")
         }
