@@ -50,12 +50,13 @@ let package = Package(
         .executableTarget(
             name: "mizar-reconcile",
             dependencies: [
-                "Topology", "Desired", "Planner", "Applier", "Lab", argumentParser, logging, systemPackage,
+                "Topology", "Desired", "Planner", "Applier", "Lab", "CBPF", argumentParser, logging, systemPackage,
             ],
             swiftSettings: settings),
 
         .target(
-            name: "TestSupport", dependencies: ["Topology", "Desired", "Planner", "CBPF", subprocess, systemPackage],
+            name: "TestSupport",
+            dependencies: ["Topology", "Desired", "Planner", "Applier", "CBPF", subprocess, systemPackage],
             path: "Tests/TestSupport", swiftSettings: settings),
         .testTarget(name: "TopologyTests", dependencies: ["Topology", "TestSupport"], swiftSettings: settings),
         .testTarget(

@@ -1,63 +1,80 @@
 import Glibc
 import Planner
+import Topology
 
-/// What `detach` took off a host.
-public struct DetachOutcome: Hashable, Sendable {
-    /// Filters and XDP programs.
-    public var programs = 0
-    /// Maps and programs that had a name.
-    public var pins = 0
-    /// What is in the directory and is not ours: it stays, and the directory with it.
-    public var kept: [String] = []
-
-    public init() {}
-}
-
-extension KernelStore {
-    /// Takes everything of ours off the host whose network namespace the calling thread is in: filters, clsact qdiscs
-    /// that have no other filter, XDP, pins, and the directory. Whatever is gone already is fine.
+/// Takes everything of ours off a host.
+public enum Detach {
+    /// Removes, in the network namespace of the calling thread and below `directory`: filters, clsact qdiscs that have
+    /// no other filter, XDP, pins, and the directory. Whatever is gone already is fine, so it may be killed and run again.
     ///
-    /// Whoever calls it holds the `HostLock` of the directory.
-    public static func detach(directory: String) throws(BPFError) -> DetachOutcome {
+    /// - Parameters:
+    ///   - directory: where the pins are. What is not ours in it stays, and the directory with it.
+    ///   - host: the name of this host; the tables of another one are refused.
+    /// - Returns: what was removed, in a user's words.
+    /// - Throws: `BPFError`, or `LockError` if a reconciler works on the directory.
+    public static func run(directory: String, host: String? = nil) throws -> [String] {
         _ = silenced
         try HostCheck.privileges()
-        var outcome = DetachOutcome()
+        guard BPFFilesystem.contains(directory) else { return try interfaces() }
+        let lock = try HostLock(directory: directory)
+        if let host { try check(host, directory) }
         // Interfaces first: programs must not outlive their rows.
+        let removed = try interfaces() + pins(directory)
+        lock.release()
+        return removed
+    }
+
+    private static func check(_ host: String, _ directory: String) throws(BPFError) {
+        let store = try KernelStore(directory: directory, forWriting: false)
+        // A table that cannot be read must not keep anybody from removing it.
+        guard let applied = try? store.readApplied(), applied.host != StableHash.id(host) else { return }
+        throw BPFError(
+            "detach", "host \(host)", .unavailable("the tables below \(directory) are those of another host"))
+    }
+
+    private static func interfaces() throws(BPFError) -> [String] {
+        var removed: [String] = []
         let netlink = try NetlinkSocket()
         let links = try netlink.links()
         for link in links where link.xdp != 0 {
             guard let found = try ProgramInfo.find(link.xdp), ProgramName(kernel: found.name) == .xdp else { continue }
-            try removeXDP(link)
-            outcome.programs += 1
+            try KernelStore.removeXDP(link)
+            removed.append("program \(ProgramName.xdp.rawValue) on \(link.name)")
         }
         for ifindex in try netlink.clsactInterfaces() {
-            let name = links.first { $0.ifindex == ifindex }?.name ?? "\(ifindex)"
-            var removed = 0
+            let interface = links.first { $0.ifindex == ifindex }?.name ?? "\(ifindex)"
+            var ours: [String] = []
             for direction in Filter.Direction.allCases {
                 for filter in try netlink.filters(ifindex, direction) where filter.program != 0 {
-                    guard let found = try ProgramInfo.find(filter.program), ProgramName(kernel: found.name) != nil
+                    guard let found = try ProgramInfo.find(filter.program),
+                        let name = ProgramName(kernel: found.name)
                     else { continue }
-                    try remove(filter, name)
-                    removed += 1
+                    try KernelStore.remove(filter, interface)
+                    ours.append("program \(name.rawValue) on \(interface)")
                 }
             }
-            if removed > 0 { try removeClsactIfEmpty(ifindex, name) }
-            outcome.programs += removed
+            if !ours.isEmpty { try KernelStore.removeClsactIfEmpty(ifindex, interface) }
+            removed += ours
         }
-        guard BPFFilesystem.contains(directory) else { return outcome }
+        return removed
+    }
+
+    private static func pins(_ directory: String) throws(BPFError) -> [String] {
         let ours = try BPFObject.embedded.get().keys + ProgramName.allCases.compactMap(\.pin)
-        let names = Set(ours + ours.map { $0 + nextSuffix })
+        let names = Set(ours + ours.map { $0 + KernelStore.nextSuffix })
+        var removed: [String] = []
+        var isEmpty = true
         for name in try BPFFilesystem.names(in: directory) {
             guard names.contains(name) else {
-                outcome.kept.append(name)
+                isEmpty = false
                 continue
             }
             try BPFFilesystem.unpin("\(directory)/\(name)")
-            outcome.pins += 1
+            removed.append("pin \(directory)/\(name)")
         }
-        if outcome.kept.isEmpty, directory != BPFFilesystem.standard, rmdir(directory) != 0, errno != ENOENT {
+        if isEmpty, directory != BPFFilesystem.standard, rmdir(directory) != 0, errno != ENOENT {
             throw BPFError("remove", "directory \(directory)", .errno(errno))
         }
-        return outcome
+        return removed
     }
 }

@@ -3,6 +3,14 @@ public import Topology
 
 /// What a host must have, asked before anything is written.
 public enum HostCheck {
+    /// Everything that writing takes: the kernel, privileges, and the directory on a bpffs, which is mounted and made
+    /// if it is missing.
+    public static func prepare(directory: String) throws(BPFError) {
+        try kernel()
+        try privileges()
+        try BPFFilesystem.prepare(directory)
+    }
+
     /// Refuses a kernel older than 6.1.
     public static func kernel() throws(BPFError) {
         let version = kernelVersion()

@@ -45,6 +45,9 @@ public struct HostLock: ~Copyable {
         }
     }
 
+    /// Gives the lock back before its owner goes.
+    public func release() { flock(owner.raw, LOCK_UN) }
+
     private static func inode(_ descriptor: Int32) -> UInt64? {
         var info = stat()
         return fstat(descriptor, &info) == 0 ? UInt64(info.st_ino) : nil

@@ -21,11 +21,7 @@ extension KernelStore {
             capacities[table] = map.capacity
             pinned[table.rawValue] = map.id
             if table.isArray {
-                let key: [UInt8] = [0, 0, 0, 0]
-                guard let value = try map.value(of: key) else { continue }
-                key.withUnsafeBytes { key in
-                    value.withUnsafeBytes { if let row = Record(table, key: key, value: $0) { image.put(row) } }
-                }
+                if let row = try Self.onlyRow(table, map) { image.put(row) }
             } else {
                 try map.forEach { if let row = Record(table, key: $0, value: $1) { image.put(row) } }
             }
@@ -41,6 +37,19 @@ extension KernelStore {
             programsUsePinnedMaps: try programsUse(pinned, places), interfaces: try interfaces(links, places),
             attachments: Set(places.map { Attachment(ifindex: $0.ifindex, interface: $0.interface, point: $0.point) }),
             programs: BPFObject.digest, now: Self.now())
+    }
+
+    /// The row of an array; nil: it was never written.
+    private static func onlyRow(_ table: Table, _ map: borrowing PinnedMap) throws(BPFError) -> Record? {
+        let key: [UInt8] = [0, 0, 0, 0]
+        guard let value = try map.value(of: key) else { return nil }
+        return key.withUnsafeBytes { key in value.withUnsafeBytes { Record(table, key: key, value: $0) } }
+    }
+
+    /// The row that says what was applied last; nil: nothing was.
+    func readApplied() throws(BPFError) -> AppliedRow? {
+        guard let map = try open(.applied), case .applied(let row) = try Self.onlyRow(.applied, map) else { return nil }
+        return row
     }
 
     /// CLOCK_BOOTTIME, nanoseconds.

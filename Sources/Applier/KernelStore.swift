@@ -19,14 +19,16 @@ public final class KernelStore: MapStore {
     public init(directory: String, forWriting: Bool) throws(BPFError) {
         _ = silenced
         self.directory = directory
-        try HostCheck.kernel()
-        try HostCheck.privileges()
         if forWriting {
-            try BPFFilesystem.prepare(directory)
+            try HostCheck.prepare(directory: directory)
             for name in try BPFFilesystem.names(in: directory) where name.hasSuffix(Self.nextSuffix) {
                 try BPFFilesystem.unpin(path(name))
             }
-        } else if BPFFilesystem.exists(directory), !BPFFilesystem.contains(directory),
+            return
+        }
+        try HostCheck.kernel()
+        try HostCheck.privileges()
+        if BPFFilesystem.exists(directory), !BPFFilesystem.contains(directory),
             directory != BPFFilesystem.standard
         {
             throw BPFError("use", "directory \(directory)", .unavailable("it is not on a bpffs"))

@@ -35,6 +35,8 @@ extension Record {
         case .portMAC(let ifindex, let mac):
             RowBytes(key: copy(ifindex), value: mac.bytes + [0, 0])
         case .traffic(let ifindex): RowBytes(key: copy(ifindex), value: copy(mzr_traffic()))
+        case .name(let id, let text):
+            text.mizarName.map { RowBytes(key: copy(id), value: copy($0)) }
         case .wait(let digest, let since): RowBytes(key: copy(digest), value: copy(since))
         case .datapath(let row): RowBytes(key: copy(UInt32(0)), value: copy(row.value))
         case .applied(let row): row.value.map { RowBytes(key: copy(UInt32(0)), value: copy($0)) }
@@ -74,6 +76,10 @@ extension Record {
                 .portMAC(key, withUnsafeBytes(of: value.mac) { MACAddress(bytes: $0) })
             }
         case .traffic: load(UInt32.self, key).map { .traffic($0) }
+        case .names:
+            both(load(UInt64.self, key), load(mzr_name.self, value)).map { key, value in
+                .name(key, withUnsafeBytes(of: value.text) { cString($0) })
+            }
         case .waits: both(load(UInt64.self, key), load(UInt64.self, value)).map { .wait(digest: $0, since: $1) }
         case .datapath: load(mzr_datapath.self, value).flatMap { DatapathRow($0).map { .datapath($0) } }
         case .applied: load(mzr_applied.self, value).flatMap { AppliedRow($0).map { .applied($0) } }
@@ -126,6 +132,16 @@ private func address(_ value: IPAddress) -> mzr_address {
     var result = mzr_address()
     withUnsafeMutableBytes(of: &result) { $0.copyBytes(from: value.bytes) }
     return result
+}
+
+extension String {
+    /// Nil if it is too long, or a zero byte would end it early.
+    fileprivate var mizarName: mzr_name? {
+        let bytes = Array(utf8)
+        var value = mzr_name()
+        guard bytes.count < MZR_NAME_SIZE, !bytes.contains(0), store(bytes, into: &value.text) else { return nil }
+        return value
+    }
 }
 
 extension EndpointKey {

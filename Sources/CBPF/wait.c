@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Signal sets are not ISO C. */
+#define _DEFAULT_SOURCE
+
 #include "mzr_wait.h"
 
 #include <errno.h>

@@ -14,7 +14,6 @@ extension TopologyCheck {
             var name: String
         }
 
-        var names: [String: Place] = [:]
         var addresses: [Address: Place] = [:]
         var interfaces: [Interface: Place] = [:]
     }
@@ -22,7 +21,6 @@ extension TopologyCheck {
     mutating func checkEndpoints() {
         var claims = Claims()
         let count = files.reduce(0) { $0 + $1.endpoints.reduce(0) { $0 + $1.list.count } }
-        claims.names.reserveCapacity(count)
         claims.addresses.reserveCapacity(count)
         claims.interfaces.reserveCapacity(count)
         names.reserveCapacity(names.count + count)
@@ -47,12 +45,10 @@ extension TopologyCheck {
             let place = Place(file: file, mark: draft.mark)
             let name = "\(document.network?.text ?? "")/\(draft.name)"
             if document.network != nil, !draft.name.isEmpty {
-                if let first = claims.names[name] {
+                if let first = claimID(name, place) {
                     reportDuplicate("endpoint", name, place, first: first)
                     continue
                 }
-                claims.names[name] = place
-                claimID(name, place)
             }
             if let network { checkAddresses(of: draft, network, file, place, &claims) }
             checkPort(of: draft, file, place, &claims)

@@ -133,13 +133,21 @@ struct TopologyCheck {
         }
     }
 
-    /// Reports `name` if another name has its id already.
-    mutating func claimID(_ name: String, _ place: Place) {
+    /// Reports `name` if another name has its id already; gives the place of the same name, if there was one.
+    ///
+    /// A host and a tenant may share a name and so an id: they never meet in one table.
+    @discardableResult
+    mutating func claimID(_ name: String, _ place: Place) -> Place? {
         let id = identify(name)
-        guard let first = names.updateValue((name, place), forKey: id), first.name != name else { return }
+        guard let first = names[id] else {
+            names[id] = (name, place)
+            return nil
+        }
+        if first.name == name { return first.place }
         report(
             .idCollision, place, "“\(name)” and “\(first.name)” (\(location(first.place))) have the same id",
             hint: "rename one of them", other: first.place)
+        return nil
     }
 
     mutating func reportDuplicate(_ word: String, _ name: String, _ place: Place, first: Place) {

@@ -1,11 +1,11 @@
 import Applier
-import ArgumentParser
+public import ArgumentParser
 import Desired
 import Glibc
-import Planner
+public import Planner
 import Topology
 
-extension Phase: @retroactive ExpressibleByArgument {}
+extension Phase: ExpressibleByArgument {}
 
 struct ApplyCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -91,9 +91,10 @@ struct ApplyCommand: ParsableCommand {
             Output.complain("error: the plan is for host \(plan.host) with the address \(config.address), which this machine does not have")
             throw Exit.refused
         }
-        try HostCheck.prepare(directory: maps.bpffs)
+        try HostCheck.kernel()
+        try HostCheck.privileges()
         let lock = try HostLock(directory: maps.bpffs)
-        defer { lock.release() }
+        defer { withExtendedLifetime(lock) {} }
         let store = try KernelStore(directory: maps.bpffs, forWriting: true)
         let observation = try store.observe()
         guard observation.digest == plan.stateDigest else {

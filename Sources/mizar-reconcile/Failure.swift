@@ -10,3 +10,10 @@ struct Failure: Error, CustomStringConvertible {
 
     var description: String { message + (hint.map { "; \($0)" } ?? "") }
 }
+
+/// A guard's no: the command line was understood, and carrying it out would be wrong.
+struct Refusal: Error, CustomStringConvertible {
+    let description: String
+
+    init(_ message: String, hint: String) { description = "\(message); \(hint)" }
+}

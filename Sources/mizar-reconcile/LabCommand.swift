@@ -1,6 +1,6 @@
-import ArgumentParser
+public import ArgumentParser
 import Desired
-import Lab
+public import Lab
 import Planner
 import Topology
 
@@ -19,7 +19,7 @@ struct LabOptions: ParsableArguments {
     var lab: Lab { Lab(name: name) }
 }
 
-extension Lab.Underlay: @retroactive ExpressibleByArgument {}
+extension Lab.Underlay: ExpressibleByArgument {}
 
 struct LabUpCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

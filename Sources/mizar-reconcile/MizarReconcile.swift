@@ -17,7 +17,6 @@ struct MizarReconcile: AsyncParsableCommand {
         ])
 
     static func main() async {
-        setvbuf(stdout, nil, _IOLBF, 0)
         do {
             var command = try parseAsRoot()
             if var command = command as? any AsyncParsableCommand {
@@ -27,6 +26,9 @@ struct MizarReconcile: AsyncParsableCommand {
             }
         } catch let exit as Exit {
             Glibc.exit(exit.rawValue)
+        } catch let refusal as Refusal {
+            Output.complain("error: \(refusal)")
+            Glibc.exit(Exit.refused.rawValue)
         } catch {
             // Help and version end in success; a wrong command line is an error like any other.
             let code = exitCode(for: error)

@@ -1,5 +1,5 @@
-import ArgumentParser
-import Logging
+public import ArgumentParser
+public import Logging
 
 enum Format: String, ExpressibleByArgument, CaseIterable { case text, json, markdown }
 

@@ -1,5 +1,6 @@
 import Applier
 import Desired
+import Logging
 import Planner
 import Topology
 
@@ -30,9 +31,10 @@ extension Reconciliation {
     func reconcile(
         _ desired: Desired, host entry: Host, through: Phase, announce: (Plan) -> Void
     ) throws -> Result {
-        try HostCheck.prepare(directory: host.maps.bpffs)
+        try HostCheck.kernel()
+        try HostCheck.privileges()
         let lock = try HostLock(directory: host.maps.bpffs)
-        defer { lock.release() }
+        defer { withExtendedLifetime(lock) {} }
         if let holder = try HostCheck.portTaken(desired.topology.cluster.port) {
             throw Failure(
                 "UDP port \(desired.topology.cluster.port) is taken on this host: \(holder)",

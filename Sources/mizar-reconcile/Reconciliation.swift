@@ -46,7 +46,7 @@ struct Reconciliation {
         }
         let own = try HostCheck.addresses()
         guard own.contains(entry.address) else {
-            throw Failure(
+            throw Refusal(
                 "this machine is not \(entry.name): it does not have the address \(entry.address) (\(entry.at))",
                 hint: "it has \(own.map(\.description).joined(separator: ", "))")
         }

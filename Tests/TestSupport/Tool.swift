@@ -1,6 +1,6 @@
 import Glibc
-public import Subprocess
-public import SystemPackage
+import Subprocess
+import SystemPackage
 
 /// The built program, run as a user runs it.
 public struct Tool: Sendable {

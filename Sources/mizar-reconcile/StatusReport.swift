@@ -1,0 +1,159 @@
+import Applier
+import Planner
+import Topology
+
+/// What `status` prints: the JSON form by its properties, the text form by `text`.
+struct StatusReport: Encodable {
+    struct Endpoint: Encodable {
+        let name: String
+        let vpc: String
+        let addresses: [IPAddress]
+        /// Missing: the endpoint waits for its interface.
+        let interface: String?
+        let mac: MACAddress?
+        let macEnforced: Bool
+        let sentPackets: UInt64
+        let sentBytes: UInt64
+        let receivedPackets: UInt64
+        let receivedBytes: UInt64
+    }
+
+    struct Drop: Encodable {
+        let reason: String
+        let text: String
+        let packets: UInt64
+        let bytes: UInt64
+    }
+
+    struct Table: Encodable {
+        let name: String
+        let rows: Int
+        let capacity: Int
+        let memoryBytes: Int
+    }
+
+    struct Uplink: Encodable {
+        /// Missing: the uplink's interface does not exist.
+        let interface: String?
+        let address: IPAddress
+        let port: UInt16
+        let mtu: UInt16
+        let mode: DatapathRow.Mode
+        let reason: DatapathRow.Reason
+    }
+
+    let formatVersion = Plan.formatVersion
+    let host: String
+    /// Missing: nothing was applied; empty: a plain folder.
+    let commit: String?
+    let uplink: Uplink?
+    let endpoints: [Endpoint]
+    /// Addresses of endpoints whose interface does not exist yet.
+    let pending: [String]
+    let attachments: [Attachment]
+    let drops: [Drop]
+    let waiting: Int
+    let tables: [Table]
+    let memoryBytes: Int
+    let peers: Int
+    /// Set if the maps are of another host than the one asked for.
+    let otherHost: String?
+
+    init(host: String, status: HostStatus) {
+        self.host = host
+        let image = status.observation.image
+        commit = status.applied?.commit
+        otherHost = status.applied.flatMap { $0.host == StableHash.id(host) ? nil : "id \(String($0.host, radix: 16))" }
+        let interfaces = Dictionary(status.observation.interfaces.map { ($0.ifindex, $0) }) { first, _ in first }
+        uplink = image.config.map { config in
+            Uplink(
+                interface: interfaces[config.uplink]?.name, address: config.address, port: config.port, mtu: config.mtu,
+                mode: status.datapath?.mode ?? .none, reason: status.datapath?.reason ?? .chosen)
+        }
+        var addresses: [UInt32: [IPAddress]] = [:]
+        var pending: [String] = []
+        for (key, row) in image.endpoints {
+            if row.ifindex != 0 {
+                addresses[row.ifindex, default: []].append(key.address)
+            } else if row.kind == .local {
+                pending.append("\(key.address) of \(Self.name(image, network: row.network))")
+            }
+        }
+        self.pending = pending.sorted()
+        let traffic = Dictionary(status.traffic.map { ($0.ifindex, $0) }) { first, _ in first }
+        endpoints = image.ports.map { ifindex, row in
+            let counters = traffic[ifindex]
+            return Endpoint(
+                name: image.names[row.endpoint] ?? "endpoint \(String(row.endpoint, radix: 16))",
+                vpc: image.vpcs[row.vni].flatMap { image.names[$0.vpc] } ?? "VNI \(row.vni)",
+                addresses: (addresses[ifindex] ?? []).sorted(), interface: interfaces[ifindex]?.name,
+                mac: image.portMACs[ifindex], macEnforced: row.macFixed, sentPackets: counters?.sentPackets ?? 0,
+                sentBytes: counters?.sentBytes ?? 0, receivedPackets: counters?.receivedPackets ?? 0,
+                receivedBytes: counters?.receivedBytes ?? 0)
+        }.sorted { $0.name < $1.name }
+        attachments = status.attachments
+        drops = status.drops.map { Drop(reason: $0.word, text: $0.text, packets: $0.packets, bytes: $0.bytes) }
+        waiting = image.waits.count
+        tables = status.tables.map { Table(name: $0.name, rows: $0.rows, capacity: $0.capacity, memoryBytes: $0.memory) }
+        memoryBytes = status.memory
+        peers = image.hosts.count
+    }
+
+    private static func name(_ image: Image, network: UInt64) -> String {
+        image.names[network] ?? "network \(String(network, radix: 16))"
+    }
+
+    var text: String {
+        guard let uplink else { return "Host \(host): nothing is applied here." }
+        var lines = ["Host \(host), \(commit.map { $0.isEmpty ? "a folder" : "commit \($0)" } ?? "no commit") applied"]
+        if let otherHost { lines[0] += " (for another host: \(otherHost))" }
+        let place = uplink.interface.map { "\($0), \(Self.words(uplink))" } ?? "its interface is awaited"
+        lines.append("Underlay: \(uplink.address) on \(place); Geneve on UDP port \(uplink.port), MTU \(uplink.mtu), \(peers) peers")
+        if waiting > 0 { lines.append("Waiting: \(waiting) changes until every host has seen the commit") }
+        for item in pending { lines.append("Pending: \(item) waits for its interface") }
+        lines += Self.table(
+            ["ENDPOINT", "INTERFACE", "ADDRESSES", "MAC", "SENT", "RECEIVED"],
+            endpoints.map { endpoint in
+                [
+                    endpoint.name, endpoint.interface ?? "gone", endpoint.addresses.map(\.description).joined(separator: " "),
+                    (endpoint.mac.map(\.description) ?? "-") + (endpoint.macEnforced ? "!" : ""),
+                    "\(endpoint.sentPackets) pkts, \(endpoint.sentBytes) B",
+                    "\(endpoint.receivedPackets) pkts, \(endpoint.receivedBytes) B",
+                ]
+            })
+        lines += Self.table(
+            ["DROPPED", "PACKETS", "BYTES", "WHY"],
+            drops.map { [$0.reason, "\($0.packets)", "\($0.bytes)", $0.text] })
+        lines += Self.table(
+            ["PROGRAM", "INTERFACE"], attachments.map { [$0.point.rawValue, $0.interface] })
+        lines += Self.table(
+            ["TABLE", "ROWS", "CAPACITY", "MEMORY"],
+            tables.map { [$0.name, "\($0.rows)", "\($0.capacity)", "\(($0.memoryBytes + 1023) / 1024) KiB"] })
+        lines.append("Map memory: \((memoryBytes + 1023) / 1024) KiB")
+        return lines.joined(separator: "\n")
+    }
+
+    private static func words(_ uplink: Uplink) -> String {
+        let why =
+            switch uplink.reason {
+            case .chosen: "as the topology says"
+            case .native: "auto: the driver runs XDP natively"
+            case .veth: "auto: on a veth, XDP would cost the peer its offloads"
+            case .refused: "auto: the driver refused native XDP"
+            case .occupied: "auto: another XDP program is attached"
+            }
+        return "\(uplink.mode.rawValue) (\(why))"
+    }
+
+    /// Columns as wide as they need to be, after an empty line; nothing for no rows.
+    private static func table(_ head: [String], _ rows: [[String]]) -> [String] {
+        guard !rows.isEmpty else { return [] }
+        let all = [head] + rows
+        let widths = head.indices.map { column in all.map { $0[column].count }.max() ?? 0 }
+        return [""] + all.map { row in
+            var line = row.enumerated().map { $1 + String(repeating: " ", count: widths[$0] - $1.count) }.joined(separator: "  ")
+            while line.last == " " { line.removeLast() }
+            return line
+        }
+    }
+}

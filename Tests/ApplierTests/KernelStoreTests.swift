@@ -1,0 +1,83 @@
+import Applier
+import Planner
+import TestSupport
+import Testing
+import Topology
+
+@Suite(.enabled(if: NetworkNamespace.isAvailable))
+struct KernelStoreTests {
+    @Test("what a plan writes is what is observed, and detach leaves nothing")
+    func wholeWay() async throws {
+        try await NetworkNamespace.run { host in
+            let attachments = try host.makePorts()
+            let store = try KernelStore(directory: host.bpffs, forWriting: true)
+            #expect(try store.observe().capacities.isEmpty)
+            let steps = Samples.base() + Samples.uniqueRecords.map { Samples.row(nil, $0) } + attachments.map { Samples.attach($0) }
+            let outcome = Executor.apply(Samples.plan(steps), to: store)
+            #expect(outcome.failed == nil, "\(String(describing: outcome.failed))")
+            #expect(outcome.added == steps.count { !$0.isBookkeeping })
+
+            let seen = try KernelStore(directory: host.bpffs, forWriting: false).observe()
+            var image = Image()
+            for record in Samples.uniqueRecords { image.put(record) }
+            #expect(seen.image == image)
+            #expect(seen.programsUsePinnedMaps)
+            #expect(seen.attachments == Set(attachments))
+            #expect(seen.capacities == Dictionary(uniqueKeysWithValues: Table.allCases.map { ($0, $0.isArray ? 1 : 64) }))
+            let port = try #require(seen.interface("port0"))
+            #expect(port.driver == "veth" && port.mtu == 1500 && !port.foreignXDP)
+            #expect(try #require(seen.interface("up0")).addresses.contains(Samples.h1))
+
+            #expect(throws: BPFError.self) { try Detach.run(directory: host.bpffs, host: "another") }
+            let removed = try Detach.run(directory: host.bpffs)
+            #expect(removed.count { $0.hasPrefix("program ") } == attachments.count)
+            let after = try store.observe()
+            #expect(after.attachments.isEmpty && after.capacities.isEmpty)
+            #expect(try !host.command("tc", "qdisc", "show").contains("clsact"))
+            #expect(try Detach.run(directory: host.bpffs).isEmpty)
+        }
+    }
+
+    @Test("an idle host's maps take less than 16 MiB")
+    func idleMemory() async throws {
+        try await NetworkNamespace.run { host in
+            let store = try KernelStore(directory: host.bpffs, forWriting: true)
+            try #require(Executor.apply(Samples.plan(Samples.base()), to: store).failed == nil)
+            let status = try store.status()
+            #expect(status.memory > 0 && status.memory < 16 << 20)
+            #expect(status.tables.count == Table.allCases.count + 2)
+        }
+    }
+}
+
+extension Samples {
+    /// `records` with one row a key.
+    static let uniqueRecords: [Record] = {
+        var seen = Set<String>()
+        return records.reversed().filter {
+            switch $0 {
+            case .config, .datapath, .applied: seen.insert($0.table.rawValue).inserted
+            default: true
+            }
+        }
+    }()
+}
+
+extension NetworkNamespace {
+    /// Two ports and an uplink, veths; and every place where our programs go.
+    func makePorts() throws -> [Attachment] {
+        for name in ["port0", "port1", "up0"] {
+            try command("ip", "link", "add", name, "type", "veth", "peer", "name", "\(name)p")
+            try command("ip", "link", "set", name, "up")
+            try command("ip", "link", "set", "\(name)p", "up")
+        }
+        try command("ip", "address", "add", "172.16.0.1/24", "dev", "up0")
+        let interfaces = try KernelStore(directory: bpffs, forWriting: false).observe().interfaces
+        return try [
+            ("port0", Attachment.Point.port), ("port1", .port), ("up0", .uplink), ("up0", .guardEgress), ("up0", .xdp),
+        ].map { name, point in
+            let interface = try #require(interfaces.first { $0.name == name })
+            return Attachment(ifindex: interface.ifindex, interface: name, point: point)
+        }
+    }
+}

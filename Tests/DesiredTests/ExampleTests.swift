@@ -1,0 +1,19 @@
+import Desired
+import Foundation
+import Testing
+import Topology
+
+/// Every folder below examples/ that has a README is a tree without errors or warnings.
+@Suite struct ExampleTests {
+    static let folder = Corpus.repository.appending(path: "examples")
+    static let names: [String] =
+        (try? FileManager.default.contentsOfDirectory(atPath: folder.path()).filter {
+            FileManager.default.fileExists(atPath: folder.appending(path: "\($0)/README.md").path())
+        }.sorted()) ?? []
+
+    @Test(arguments: names) func isGood(_ name: String) throws {
+        let result = TopologyReader.read(try SourceTree.folder(Self.folder.appending(path: name).path()))
+        #expect(result.diagnostics.isEmpty, "\(result.diagnostics)")
+        #expect(result.topology?.endpoints.isEmpty == false)
+    }
+}
