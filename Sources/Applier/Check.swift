@@ -16,3 +16,11 @@ func failure(_ result: Int32) -> Int32 { result == -1 && errno != 0 ? errno : -r
 
 /// libbpf prints nothing once this was read; what it knows is in our errors.
 let silenced: Void = mzr_silence()
+
+/// The size of one of libbpf's option structs, up to the end of its last field.
+///
+/// Not MemoryLayout.size: libbpf wants every byte beyond the fields that it knows to be zero, and Swift does not keep the
+/// value of padding when a struct is copied.
+func optionsSize<Options, Field>(_ last: KeyPath<Options, Field>) -> Int {
+    (MemoryLayout<Options>.offset(of: last) ?? 0) + MemoryLayout<Field>.size
+}

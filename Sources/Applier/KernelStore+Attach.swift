@@ -68,7 +68,7 @@ extension KernelStore {
         }
         hook.attach_point = direction.point
         var options = bpf_tc_opts()
-        options.sz = MemoryLayout<bpf_tc_opts>.size
+        options.sz = optionsSize(\bpf_tc_opts.priority)
         options.prog_fd = program
         options.handle = Filter.handle
         options.priority = Filter.priority
@@ -134,7 +134,7 @@ extension KernelStore {
         let subject = "XDP of interface \(interface)"
         let current = Descriptor(owning: try check(bpf_prog_get_fd_by_id(old), "open", "program \(old)"))
         var options = bpf_xdp_attach_opts()
-        options.sz = MemoryLayout<bpf_xdp_attach_opts>.size
+        options.sz = optionsSize(\bpf_xdp_attach_opts.old_prog_fd)
         options.old_prog_fd = current.raw
         try check(
             bpf_xdp_attach(Int32(ifindex), program, UInt32(XDP_FLAGS_DRV_MODE | XDP_FLAGS_REPLACE), &options),
@@ -145,7 +145,7 @@ extension KernelStore {
 
     static func hook(_ ifindex: UInt32) -> bpf_tc_hook {
         var hook = bpf_tc_hook()
-        hook.sz = MemoryLayout<bpf_tc_hook>.size
+        hook.sz = optionsSize(\bpf_tc_hook.parent)
         hook.ifindex = Int32(bitPattern: ifindex)
         return hook
     }
@@ -155,7 +155,7 @@ extension KernelStore {
         var hook = Self.hook(filter.ifindex)
         hook.attach_point = filter.direction.point
         var options = bpf_tc_opts()
-        options.sz = MemoryLayout<bpf_tc_opts>.size
+        options.sz = optionsSize(\bpf_tc_opts.priority)
         options.handle = filter.handle
         options.priority = filter.priority
         let result = bpf_tc_detach(&hook, &options)
@@ -184,7 +184,7 @@ extension KernelStore {
         if raw < 0, failure(raw) == ENOENT { return }
         let program = Descriptor(owning: try check(raw, "open", "program \(link.xdp)"))
         var options = bpf_xdp_attach_opts()
-        options.sz = MemoryLayout<bpf_xdp_attach_opts>.size
+        options.sz = optionsSize(\bpf_xdp_attach_opts.old_prog_fd)
         options.old_prog_fd = program.raw
         let mode = UInt32(link.isNativeXDP ? XDP_FLAGS_DRV_MODE : XDP_FLAGS_SKB_MODE)
         let result = bpf_xdp_detach(Int32(bitPattern: link.ifindex), mode, &options)

@@ -63,7 +63,7 @@ struct NetlinkSocket: ~Copyable {
                 case NLMSG_NOOP: break
                 default: body(payload)
                 }
-                offset = end + 3 & ~3
+                offset = (end + 3) & ~3
             }
         }
     }
@@ -75,13 +75,13 @@ struct NetlinkSocket: ~Copyable {
 func forEachAttribute(
     of message: UnsafeRawBufferPointer, after offset: Int, _ body: (_ type: Int, _ value: UnsafeRawBufferPointer) -> Void
 ) {
-    var offset = offset + 3 & ~3
+    var offset = (offset + 3) & ~3
     while offset + 4 <= message.count {
         let length = Int(message.loadUnaligned(fromByteOffset: offset, as: UInt16.self))
         guard length >= 4, offset + length <= message.count else { return }
         // The two upper bits are flags.
         let type = Int(message.loadUnaligned(fromByteOffset: offset + 2, as: UInt16.self) & 0x3fff)
         body(type, UnsafeRawBufferPointer(rebasing: message[offset + 4..<offset + length]))
-        offset += length + 3 & ~3
+        offset += (length + 3) & ~3
     }
 }
