@@ -60,7 +60,7 @@ let package = Package(
             path: "Tests/TestSupport", swiftSettings: settings),
         .testTarget(name: "TopologyTests", dependencies: ["Topology", "TestSupport"], swiftSettings: settings),
         .testTarget(
-            name: "DesiredTests", dependencies: ["Topology", "Desired", "TestSupport", subprocess, systemPackage],
+            name: "DesiredTests", dependencies: ["Topology", "Desired", "CBPF", "TestSupport", subprocess, systemPackage],
             exclude: ["Corpus"], swiftSettings: settings),
         .testTarget(
             name: "PlannerTests", dependencies: ["Topology", "Desired", "Planner", "TestSupport"],

@@ -97,13 +97,21 @@ static __noinline struct mzr_network *find_network(const struct mzr_vpc *vpc,
 	return NULL;
 }
 
-/* Steps 3 to 5 of the rule, for an address that `endpoints` has no row for. */
-static __noinline int decide_by_tables(const struct mzr_endpoint_key *to, __u32 flow, __u32 asked,
-				       __be32 self, struct way *way)
+/*
+ * Steps 3 to 5 of the rule, for an address that `endpoints` has no row for. Global, so that the verifier
+ * takes its loops once: what it is given may be NULL for all that it knows.
+ */
+__noinline int decide_by_tables(const struct mzr_endpoint_key *to, struct way *way, __u32 flow, __u32 asked,
+				__be32 self)
 {
-	struct mzr_vpc *vpc = bpf_map_lookup_elem(&vpcs, &to->vni);
 	struct mzr_network *network;
+	struct mzr_vpc *vpc;
+	__u32 vni;
 
+	if (!to || !way)
+		return GO_DROP;
+	vni = to->vni;
+	vpc = bpf_map_lookup_elem(&vpcs, &vni);
 	if (!vpc)
 		return go_drop(way, MZR_DROP_NO_VPC);
 	if (asked == MZR_STAGE_NONE || (asked >= MZR_STAGE_HOST && asked <= MZR_STAGE_LAST))
@@ -136,7 +144,7 @@ static __always_inline int decide(const struct mzr_config *row, const struct mzr
 	way->stage = MZR_STAGE_NONE;
 	way->reason = MZR_DROP_NONE;
 	if (!endpoint)
-		return decide_by_tables(to, flow, asked, row->address, way);
+		return decide_by_tables(to, way, flow, asked, row->address);
 	way->network = endpoint->network;
 	way->ifindex = endpoint->ifindex;
 	way->host = endpoint->host;

@@ -24,13 +24,14 @@ static __always_inline int port_packet(struct __sk_buff *skb, struct cursor *c, 
 	if (reason)
 		return reason;
 	if (in.ipv6 && in.protocol == IPPROTO_ICMPV6 && in.fragment != FRAGMENT_LATER) {
-		__u8 *type = at(c, in.upper, 1);
+		__u8 *type = at(c, in.upper, 1), kind;
 
 		if (!type || in.upper >= in.size)
 			return MZR_DROP_MALFORMED;
-		if (*type >= MZR_ND_FIRST && *type <= MZR_ND_LAST) {
+		kind = *type;
+		if (kind >= MZR_ND_FIRST && kind <= MZR_ND_LAST) {
 			*verdict = bpf_redirect(skb->ifindex, 0);
-			return answer_neighbor(skb, &in, port, source_mac);
+			return answer_neighbor(skb, &in, port, source_mac, kind);
 		}
 	}
 	reason = classify(&in);

@@ -86,20 +86,25 @@ enum question {
 	QUESTION_GATEWAY,
 };
 
-/* Whether a port may be told that the gateway's MAC has the address. */
-static __noinline int judge_question(const struct mzr_endpoint_key *target, __u64 network, __u32 ifindex)
+/* Whether a port may be told that the gateway's MAC has the address. Global: verified by itself. */
+__noinline int judge_question(const struct mzr_endpoint_key *target, __u64 network, __u32 ifindex)
 {
-	struct mzr_endpoint *row = bpf_map_lookup_elem(&endpoints, target);
+	struct mzr_endpoint *row;
 	struct mzr_network *found;
 	struct mzr_vpc *vpc;
+	__u32 vni;
 
+	if (!target)
+		return QUESTION_IGNORED;
+	row = bpf_map_lookup_elem(&endpoints, target);
 	if (row) {
 		if (row->ifindex == ifindex || row->kind == MZR_ENDPOINT_BROADCAST)
 			return QUESTION_IGNORED;
 		if (row->kind == MZR_ENDPOINT_GATEWAY)
 			return row->network == network ? QUESTION_GATEWAY : QUESTION_IGNORED;
 	}
-	vpc = bpf_map_lookup_elem(&vpcs, &target->vni);
+	vni = target->vni;
+	vpc = bpf_map_lookup_elem(&vpcs, &vni);
 	if (!vpc)
 		return QUESTION_IGNORED;
 	found = find_network(vpc, target);
@@ -193,7 +198,7 @@ static __noinline int read_solicitation(struct __sk_buff *skb, const struct inne
 		return MZR_DROP_NEIGHBOR;
 	if (bpf_skb_load_bytes(skb, in->upper, body, size))
 		return MZR_DROP_MALFORMED;
-	if (question->type != MZR_ND_SOLICITATION || question->code || in->hops != MZR_ND_HOPS)
+	if (question->code || in->hops != MZR_ND_HOPS)
 		return MZR_DROP_NEIGHBOR;
 	sum = bpf_csum_diff(NULL, 0, (__be32 *)body, sizeof(body),
 			    pseudo_sum6(const_words(&in->from.address), const_words(&in->to.address), size));
@@ -257,14 +262,14 @@ static __noinline int write_advertisement(struct __sk_buff *skb, const struct in
 }
 
 static __always_inline int answer_neighbor(struct __sk_buff *skb, const struct inner *in,
-					   const struct mzr_port *port, const __u8 *source_mac)
+					   const struct mzr_port *port, const __u8 *source_mac, __u8 type)
 {
 	const __be32 *from = const_words(&in->from.address);
 	struct mzr_endpoint_key target = {.vni = port->vni};
 	int question, reason;
 
 	/* RFC 6980: fragmented neighbour messages are not to be believed. */
-	if (in->fragment != FRAGMENT_NONE)
+	if (type != MZR_ND_SOLICITATION || in->fragment != FRAGMENT_NONE)
 		return MZR_DROP_NEIGHBOR;
 	reason = read_solicitation(skb, in, in->size - in->upper, source_mac, &target);
 	if (reason)

@@ -21,9 +21,8 @@
 #define MZR_ECN_CE 3
 
 /*
- * What bpf_skb_adjust_room gets besides when it takes the IPv4 outer header off an IPv6 packet. The loader
- * sets MZR_DECAP_L3_IPV6 where the kernel knows it; 0, for older ones, leaves skb->protocol wrong until the
- * port's interface sets it anew.
+ * What bpf_skb_adjust_room gets besides when it takes the IPv4 outer header off an IPv6 packet: the loader
+ * sets MZR_DECAP_L3_IPV6 where the kernel knows it. 0: the kernel is older, and the way round is taken.
  */
 const volatile __u64 mzr_decap_flags = 0;
 
@@ -196,11 +195,18 @@ static __always_inline int merge_ecn(void *place, const struct inner *in, __u8 o
 static __always_inline int decapsulate(struct __sk_buff *skb, const struct outer *out, const struct inner *in)
 {
 	__u64 flags = BPF_F_ADJ_ROOM_FIXED_GSO;
+	__s32 size = out->inner;
 	void *place;
 
-	if (in->ipv6)
+	if (in->ipv6 && mzr_decap_flags) {
 		flags |= mzr_decap_flags;
-	if (bpf_skb_adjust_room(skb, -(__s32)out->inner, BPF_ADJ_ROOM_MAC, flags))
+	} else if (in->ipv6) {
+		/* Makes the skb one of IPv6, with an outer header to match, which goes like the rest. */
+		if (bpf_skb_change_proto(skb, bpf_htons(ETH_P_IPV6), 0))
+			return MZR_DROP_INTERNAL;
+		size += sizeof(struct ipv6hdr) - sizeof(struct iphdr);
+	}
+	if (bpf_skb_adjust_room(skb, -size, BPF_ADJ_ROOM_MAC, flags))
 		return MZR_DROP_INTERNAL;
 	place = (void *)(long)skb->data;
 	if (place + ETH_HLEN + sizeof(struct iphdr) > (void *)(long)skb->data_end)

@@ -43,8 +43,8 @@ static long sum_chunk(__u32 index, struct summing *summing)
 	return 0;
 }
 
-/* UDP's checksum over `size` bytes at `offset`, and the pseudo header's `sum`. */
-static __noinline int udp_checksum_is_right(struct __sk_buff *skb, __u32 offset, __u32 size, __u32 sum)
+/* UDP's checksum over `size` bytes at `offset`, and the pseudo header's `sum`. Global: verified by itself. */
+__noinline int udp_checksum_is_right(struct __sk_buff *skb, __u32 offset, __u32 size, __u32 sum)
 {
 	struct summing summing = {.skb = skb, .offset = offset, .size = size, .sum = sum};
 

@@ -7,10 +7,7 @@ enum BPFFilesystem {
     private static let magic: Int = 0xcafe_4a11
 
     /// Whether `path` exists and lies on a bpffs.
-    static func contains(_ path: String) -> Bool {
-        var info = statfs()
-        return statfs(path, &info) == 0 && Int(info.f_type) & 0xffff_ffff == magic
-    }
+    static func contains(_ path: String) -> Bool { mzr_file_system_type(path) & 0xffff_ffff == magic }
 
     static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
 

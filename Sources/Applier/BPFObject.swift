@@ -16,7 +16,7 @@ struct BPFObject: ~Copyable {
         let log = UnsafeMutablePointer<CChar>.allocate(capacity: Self.logSize)
         log[0] = 0
         var options = bpf_object_open_opts()
-        options.sz = MemoryLayout<bpf_object_open_opts>.size
+        options.sz = optionsSize(\bpf_object_open_opts.kernel_log_level)
         options.kernel_log_buf = log
         options.kernel_log_size = Self.logSize
         let opened = "mizar".withCString { name in

@@ -80,7 +80,9 @@ extension KernelStore {
             throw BPFError("attach to", subject, .errno(number))
         }
         // Ours may be there; anybody else's stays.
-        let others = try NetlinkSocket().filters(ifindex, direction).filter { $0.priority == Filter.priority }
+        let others = try NetlinkSocket().filters(ifindex, direction)
+            // The kernel lists a priority as such too, with handle 0.
+            .filter { $0.priority == Filter.priority && $0.handle != 0 }
         for other in others {
             if other.program != 0, let found = try ProgramInfo.find(other.program) {
                 if ProgramName(kernel: found.name)?.pin != nil, other.handle == Filter.handle {

@@ -37,7 +37,9 @@ extension KernelStore {
                 bpf_map_update_elem(slots, &slot, &program, UInt64(BPF_ANY)), "replace",
                 "program \(name.rawValue)")
         }
-        for name in ProgramName.allCases { try pinProgram(name, object.program(name)) }
+        var maps = Set<UInt32>()
+        for name in specs.keys { maps.insert(try MapInfo(of: object.map(name), "map \(name)").id) }
+        for name in ProgramName.allCases { try pinProgram(name, object.program(name), maps) }
         try replaceAttached()
     }
 
@@ -57,14 +59,18 @@ extension KernelStore {
         grown = [:]
     }
 
-    /// Keeps an attachable program at its pin, unless what is pinned there does the same on the same maps.
-    private func pinProgram(_ name: ProgramName, _ descriptor: Int32) throws(BPFError) {
+    /// Keeps an attachable program at its pin, unless what is pinned there does the same on the same tables.
+    ///
+    /// - Parameter maps: ids of the tables. Constants are a map of each load, which libbpf binds to every program; of
+    ///   the attachable ones XDP alone reads them.
+    private func pinProgram(_ name: ProgramName, _ descriptor: Int32, _ maps: Set<UInt32>) throws(BPFError) {
         guard let pin = name.pin else { return }
         if let pinned = try openProgram(name) {
             let old = try ProgramInfo(of: pinned.raw)
             let new = try ProgramInfo(of: descriptor)
-            // XDP reads constants too, which are in a map of each load.
-            if name != .xdp, old.tag == new.tag, Set(old.mapIDs) == Set(new.mapIDs) { return }
+            if name != .xdp, old.tag == new.tag, maps.intersection(old.mapIDs) == maps.intersection(new.mapIDs) {
+                return
+            }
         }
         let next = path(pin + Self.nextSuffix)
         try BPFFilesystem.unpin(next)

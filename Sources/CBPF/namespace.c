@@ -41,3 +41,8 @@ int mzr_set_offload(const char *interface, unsigned int command, int on)
 	errno = error;
 	return result;
 }
+
+int mzr_leave_network(void)
+{
+	return unshare(CLONE_NEWNET);
+}

@@ -42,9 +42,9 @@ struct ParsedFile: Sendable {
         hasDocuments = !yaml.roots.isEmpty || !yaml.isWhole
         if !yaml.isWhole { obscured = Set(ResourceKind.allCases) }
         diagnostics = yaml.problems.map { problem in
-            Diagnostic(
-                problem.code.severity, problem.code.rawValue, at: place(problem.mark), problem.message,
-                hint: problem.hint, other: problem.other.map(place))
+            .finding(
+                problem.code, at: place(problem.mark), problem.message, hint: problem.hint,
+                other: problem.other.map(place))
         }
         var reader = ResourceReader(yaml: yaml, file: self)
         for root in yaml.roots { reader.readDocument(root) }

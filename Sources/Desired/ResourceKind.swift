@@ -56,6 +56,6 @@ struct Shape: Sendable {
     static let network = Shape(
         "a Network", required: [.apiVersion, .kind, .name, .cidrs],
         optional: [.bouncers, .gateway, .gateways, .endpoints])
-    static let endpoints = Shape("an Endpoints", required: [.apiVersion, .kind, .network, .endpoints])
+    static let endpoints = Shape("an Endpoints document", required: [.apiVersion, .kind, .network, .endpoints])
     static let endpoint = Shape("an endpoint", required: [.host, .interface], optional: [.ip, .ips, .mac])
 }

@@ -83,7 +83,7 @@ extension ResourceReader {
                 .wrongDepth, node,
                 "“\(text.value)” has \(parts.count) part\(parts.count == 1 ? "" : "s"), and `\(field.rawValue)` of "
                     + "\(kind.shape.what) has \(depth)",
-                hint: "write \(kind.path)")
+                hint: depth == 1 ? "a single label, without /" : "write \(kind.path)")
         } else {
             return Name(text: text.value, mark: text.mark, isSound: true)
         }

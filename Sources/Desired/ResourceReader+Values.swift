@@ -166,7 +166,7 @@ extension ResourceReader {
 
     /// Blocks without any unicast address (RFC 6890).
     private static let reserved = [
-        "0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/3", "::/127", "fe80::/10", "ff00::/8",
+        "0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/3", "::/96", "fe80::/10", "ff00::/8",
     ].compactMap { CIDR($0) }
 
     /// The IPv4 address that `text` writes as `::ffff:a.b.c.d` in any of its spellings.

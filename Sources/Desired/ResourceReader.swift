@@ -166,6 +166,6 @@ struct ResourceReader {
     }
 
     mutating func report(_ code: DiagnosticCode, _ mark: Mark, _ message: String, hint: String? = nil) {
-        file.diagnostics.append(Diagnostic(code.severity, code.rawValue, at: file.place(mark), message, hint: hint))
+        file.diagnostics.append(.finding(code, at: file.place(mark), message, hint: hint, other: nil))
     }
 }

@@ -85,13 +85,12 @@ extension TopologyCheck {
                     hint: "choose another address, or say another gateway")
             } else if let vpc = networks[index].vpc {
                 let key = Claims.Address(vpc: vpc, address: address.value)
-                if let first = claims.addresses[key] {
+                if let first = claims.addresses.updateValue(place, forKey: key) {
+                    claims.addresses[key] = first
                     report(
                         .addressTaken, at,
                         "\(address.value) is taken in VPC “\(vpcs[vpc].draft.name.text)” by the endpoint at \(location(first))",
                         hint: "choose another one", other: first)
-                } else {
-                    claims.addresses[key] = place
                 }
             }
         }
@@ -110,13 +109,12 @@ extension TopologyCheck {
                 hint: "name the endpoint's own veth or tap", other: hosts[index].place)
         }
         let key = Claims.Interface(host: index, name: interface.value)
-        if let first = claims.interfaces[key] {
+        if let first = claims.interfaces.updateValue(place, forKey: key) {
+            claims.interfaces[key] = first
             report(
                 .interfaceTaken, at,
                 "“\(interface.value)” of host “\(host.value)” is the interface of the endpoint at \(location(first))",
                 hint: "give one of them another", other: first)
-        } else {
-            claims.interfaces[key] = place
         }
     }
 }

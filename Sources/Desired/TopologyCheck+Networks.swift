@@ -61,8 +61,17 @@ extension TopologyCheck {
                     hint: "leave the gateway out for \(IPAddress(bits: blocks[index].first.bits + 1))")
             }
         }
-        return zip(blocks, said).map { block, gateway in
-            gateway?.value ?? (block.isPointToPoint ? nil : IPAddress(bits: block.first.bits + 1))
+        return network.draft.cidrs.list.indices.map { index in
+            if let gateway = said[index] { return gateway.value }
+            if blocks[index].isPointToPoint { return nil }
+            let first = IPAddress(bits: blocks[index].first.bits + 1)
+            if !first.isUnicast {
+                report(
+                    .notUnicast, Place(file: network.place.file, mark: network.draft.cidrs.list[index].mark),
+                    "the first usable address of \(blocks[index]), \(first), cannot be a gateway's",
+                    hint: "say one: gateway:")
+            }
+            return first
         }
     }
 
@@ -73,32 +82,38 @@ extension TopologyCheck {
         return block.isIPv4 && address == block.last ? "broadcast" : nil
     }
 
+    /// A block, where it is written, and the name of its network.
+    private struct Owned {
+        var block: CIDR
+        var place: Place
+        var owner: String
+    }
+
     mutating func checkOverlaps() {
         for vpc in vpcs {
-            let blocks = vpc.draft.cidrs.list.map { ($0.value, Place(file: vpc.place.file, mark: $0.mark)) }
-            for (inner, outer) in Self.overlaps(blocks) {
+            let blocks = vpc.draft.cidrs.list.map {
+                Owned(block: $0.value, place: Place(file: vpc.place.file, mark: $0.mark), owner: "")
+            }
+            for (later, earlier) in Self.overlaps(blocks) {
                 report(
-                    .overlapInVPC, inner.1, "\(inner.0) overlaps \(outer.0) of the same VPC",
-                    hint: "remove the smaller one", other: outer.1)
+                    .overlapInVPC, later.place, "\(later.block) overlaps \(earlier.block) of the same VPC",
+                    hint: "remove the smaller one", other: earlier.place)
             }
         }
-        var byVPC: [[(CIDR, Place)]] = Array(repeating: [], count: vpcs.count)
-        var nameByPlace: [[(Place, String)]] = Array(repeating: [], count: vpcs.count)
+        var byVPC: [[Owned]] = Array(repeating: [], count: vpcs.count)
         for network in networks {
             guard let vpc = network.vpc else { continue }
             for cidr in network.draft.cidrs.list {
                 let place = Place(file: network.place.file, mark: cidr.mark)
-                byVPC[vpc].append((cidr.value, place))
-                nameByPlace[vpc].append((place, network.draft.name.text))
+                byVPC[vpc].append(Owned(block: cidr.value, place: place, owner: network.draft.name.text))
             }
         }
-        for (vpc, blocks) in byVPC.enumerated() {
+        for blocks in byVPC {
             for (later, earlier) in Self.overlaps(blocks) {
-                let owner = nameByPlace[vpc].first { $0.0 == earlier.1 }?.1 ?? ""
                 report(
-                    .overlappingNetworks, later.1,
-                    "\(later.0) overlaps \(earlier.0) of network “\(owner)” at \(location(earlier.1))",
-                    hint: "choose another block", other: earlier.1)
+                    .overlappingNetworks, later.place,
+                    "\(later.block) overlaps \(earlier.block) of network “\(earlier.owner)” at \(location(earlier.place))",
+                    hint: "choose another block", other: earlier.place)
             }
         }
     }
@@ -107,17 +122,18 @@ extension TopologyCheck {
     ///
     /// Blocks either contain each other or are apart. So in the order of their prefixes, larger ones first, a block
     /// overlaps an earlier one exactly if it lies in the one that was last kept.
-    private static func overlaps(_ blocks: [(CIDR, Place)]) -> [(later: (CIDR, Place), earlier: (CIDR, Place))] {
-        let sorted = blocks.sorted {
-            ($0.0.isIPv4 ? 0 : 1, $0.0.prefix, $0.0.fullLength, $0.1) < ($1.0.isIPv4 ? 0 : 1, $1.0.prefix, $1.0.fullLength, $1.1)
+    private static func overlaps(_ blocks: [Owned]) -> [(later: Owned, earlier: Owned)] {
+        let sorted = blocks.sorted { left, right in
+            if left.block.isIPv4 != right.block.isIPv4 { return left.block.isIPv4 }
+            return (left.block, left.place) < (right.block, right.place)
         }
-        var overlaps: [((CIDR, Place), (CIDR, Place))] = []
-        var outer: (CIDR, Place)?
-        for block in sorted {
-            if let outer, outer.0.contains(block.0) {
-                overlaps.append(block.1 < outer.1 ? (outer, block) : (block, outer))
+        var overlaps: [(Owned, Owned)] = []
+        var outer: Owned?
+        for inner in sorted {
+            if let outer, outer.block.contains(inner.block) {
+                overlaps.append(inner.place < outer.place ? (outer, inner) : (inner, outer))
             } else {
-                outer = block
+                outer = inner
             }
         }
         return overlaps

@@ -78,11 +78,11 @@ struct TopologyCheck {
         reportMissing()
         if !files.contains(where: \.hasDocuments) {
             diagnostics.append(
-                Diagnostic(
-                    .error, DiagnosticCode.emptyTree.rawValue, at: SourceLocation(file: ".", line: 1, column: 1),
+                .finding(
+                    .emptyTree, at: SourceLocation(file: ".", line: 1, column: 1),
                     files.isEmpty
                         ? "there is no *.yaml or *.yml file here" : "none of the \(files.count) files holds a document",
-                    hint: "check the path; an empty tree is never applied"))
+                    hint: "check the path; an empty tree is never applied", other: nil))
         }
         diagnostics.sort()
         let hasErrors = diagnostics.contains { $0.severity == .error }
@@ -97,8 +97,7 @@ struct TopologyCheck {
         _ code: DiagnosticCode, _ place: Place, _ message: String, hint: String? = nil, other: Place? = nil
     ) {
         diagnostics.append(
-            Diagnostic(
-                code.severity, code.rawValue, at: location(place), message, hint: hint, other: other.map(location)))
+            .finding(code, at: location(place), message, hint: hint, other: other.map(location)))
     }
 
     /// Remembers a name that is not defined, unless an unreadable document may define it.
@@ -115,7 +114,9 @@ struct TopologyCheck {
     }
 
     private mutating func reportMissing() {
-        for (index, missing) in missing.enumerated() {
+        // Bounded: a tree of nothing but mistakes must not take for ever.
+        var budget = 200_000
+        for missing in missing {
             let (code, word, known): (DiagnosticCode, String, [String]) =
                 switch missing.kind {
                 case .tenant: (.unknownTenant, "tenant", Array(tenantByName.keys))
@@ -123,13 +124,25 @@ struct TopologyCheck {
                 case .host: (.unknownHost, "host", Array(hostByName.keys))
                 case .network, .endpoints, .cluster: (.unknownNetwork, "network", Array(networkByName.keys))
                 }
-            // Bounded: a tree of nothing but mistakes must not take for ever.
-            let meant = index < 50 ? Suggestion.closest(to: missing.name, among: known) : nil
+            budget -= known.count
+            let meant = budget >= 0 ? Suggestion.closest(to: missing.name, among: known) : nil
+            // A definition whose own name is wrong, as already reported, is what is meant.
+            if let meant, isUnsound(meant, missing.kind) { continue }
             report(
                 code, missing.first,
                 "there is no \(word) “\(missing.name)”"
                     + (missing.count > 1 ? ", which \(missing.count) places name" : ""),
                 hint: meant.map { "did you mean “\($0)”?" } ?? "add it, or correct the name")
+        }
+    }
+
+    private func isUnsound(_ name: String, _ kind: ResourceKind) -> Bool {
+        switch kind {
+        case .host: hostByName[name].map { !hosts[$0].draft.name.isSound } ?? false
+        case .vpc: vpcByName[name].map { !vpcs[$0].draft.name.isSound } ?? false
+        case .network, .endpoints: networkByName[name].map { !networks[$0].draft.name.isSound } ?? false
+        case .tenant: tenants.contains { $0.name.text == name && !$0.name.isSound }
+        case .cluster: false
         }
     }
 
@@ -139,10 +152,8 @@ struct TopologyCheck {
     @discardableResult
     mutating func claimID(_ name: String, _ place: Place) -> Place? {
         let id = identify(name)
-        guard let first = names[id] else {
-            names[id] = (name, place)
-            return nil
-        }
+        guard let first = names.updateValue((name, place), forKey: id) else { return nil }
+        names[id] = first
         if first.name == name { return first.place }
         report(
             .idCollision, place, "“\(name)” and “\(first.name)” (\(location(first.place))) have the same id",

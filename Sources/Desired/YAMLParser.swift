@@ -21,6 +21,7 @@ struct YAMLParser: ~Copyable {
                     hint: "split it: any document may move to a file of its own"))
             return file
         }
+        guard !bytes.isEmpty else { return YAMLFile() }
         let isMarked = bytes.starts(with: [0xef, 0xbb, 0xbf])
         return bytes.withUnsafeBufferPointer { buffer in
             var parser = YAMLParser()
@@ -200,7 +201,7 @@ struct YAMLParser: ~Copyable {
             parser.pointee.context.map {
                 " \(String(cString: $0)) that begins at line \(start.line + 1), column \(start.column + 1)"
             } ?? ""
-        let isTab = place.index < bytes.count && problem.contains("cannot start any token")
+        let isTab = problem.contains("cannot start any token") || problem.contains("tab character")
         stop(
             .yamlSyntax, mark, "this is not YAML: \(problem)\(context)",
             hint: isTab

@@ -12,8 +12,6 @@ struct DetachCommand: ParsableCommand {
     @OptionGroup var output: OutputOptions
 
     func run() throws {
-        let lock = try HostLock(directory: maps.bpffs)
-        defer { withExtendedLifetime(lock) {} }
         let removed = try Detach.run(directory: maps.bpffs, host: host)
         if output.quiet { return }
         for item in removed { print("  - \(item)") }

@@ -1,5 +1,7 @@
 import Applier
 import Planner
+// Testing has an Attachment too.
+import struct Planner.Attachment
 import TestSupport
 import Testing
 import Topology

@@ -16,4 +16,15 @@ import Topology
         #expect(result.diagnostics.isEmpty, "\(result.diagnostics)")
         #expect(result.topology?.endpoints.isEmpty == false)
     }
+
+    /// What docs/topology.md shows is good too.
+    @Test func documentedExampleIsGood() throws {
+        let text = try String(contentsOf: Corpus.repository.appending(path: "docs/topology.md"), encoding: .utf8)
+        let parts = text.components(separatedBy: "```yaml\n")
+        try #require(parts.count == 2)
+        let example = try #require(parts[1].components(separatedBy: "```").first)
+        let result = TopologyReader.read(SourceTree(example))
+        #expect(result.diagnostics.isEmpty, "\(result.diagnostics)")
+        #expect(result.topology?.endpoints.count == 3)
+    }
 }

@@ -10,8 +10,8 @@ import Testing
         "MZ207", "MZ210", "MZ211", "MZ212", "MZ213", "MZ214", "MZ215", "MZ414",
     ]
 
-    /// Trees whose fault is of a visible code but in a number inside of text.
-    static let exceptions: Set<String> = ["settle-too-long"]
+    /// Trees whose fault is of a visible code but in a number inside of text, or in a line break that Python’s `$` lets pass.
+    static let exceptions: Set<String> = ["settle-too-long", "block-scalar-name"]
 
     /// Reads files with YAML 1.2's core schema, prints `path: number of documents that the schema refuses`.
     static let program = #"""
@@ -81,7 +81,9 @@ import Testing
         for name in Corpus.names {
             let codes = Set(try Corpus.expected(name).map(Corpus.code))
             // Files that are no YAML at all are no schema's matter.
-            if codes.allSatisfy({ $0 >= "MZ300" && !Self.visible.contains($0) }) { files += try Self.files(below: Corpus.folder.appending(path: name)) }
+            if codes.allSatisfy({ $0 >= "MZ300" && !Self.visible.contains($0) }) {
+                files += try Self.files(below: Corpus.folder.appending(path: name))
+            }
         }
         files += try Self.files(below: Corpus.repository.appending(path: "examples"))
         for (path, count) in try Self.refusals(of: files) { #expect(count == 0, "\(path)") }

@@ -31,7 +31,7 @@ public struct NetworkNamespace: Sendable {
     @concurrent private static func enter<Result: Sendable>(
         _ body: @Sendable (NetworkNamespace) throws -> Result
     ) async throws -> Result {
-        guard unshare(CLONE_NEWNET) == 0 else { throw NetworkNamespaceError(what: "unshare", number: errno) }
+        guard mzr_leave_network() == 0 else { throw NetworkNamespaceError(what: "unshare", number: errno) }
         let directory = "/sys/fs/bpf/mizar-test-\(getpid())-\(counter.wrappingAdd(1, ordering: .relaxed).newValue)"
         let namespace = NetworkNamespace(bpffs: directory)
         defer { namespace.clean() }
@@ -47,20 +47,15 @@ public struct NetworkNamespace: Sendable {
 
     private static func command(_ words: [String]) throws -> String {
         var ends: [Int32] = [0, 0]
-        guard pipe2(&ends, O_CLOEXEC) == 0 else { throw NetworkNamespaceError(what: "pipe", number: errno) }
+        guard pipe(&ends) == 0 else { throw NetworkNamespaceError(what: "pipe", number: errno) }
+        // So that no other test's child keeps the pipe open.
+        for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
         defer { close(ends[0]) }
-        var actions = posix_spawn_file_actions_t()
-        posix_spawn_file_actions_init(&actions)
-        defer { posix_spawn_file_actions_destroy(&actions) }
-        posix_spawn_file_actions_adddup2(&actions, ends[1], 1)
-        posix_spawn_file_actions_adddup2(&actions, ends[1], 2)
-        var arguments = words.map { strdup($0) } + [nil]
-        defer { for argument in arguments { free(argument) } }
-        var pid: pid_t = 0
-        // The child gets the network namespace of the thread that makes it.
-        let result = posix_spawnp(&pid, words[0], &actions, nil, &arguments, environ)
-        close(ends[1])
-        guard result == 0 else { throw NetworkNamespaceError(what: words[0], number: result) }
+        let pid: pid_t
+        do {
+            defer { close(ends[1]) }
+            pid = try start(words, output: ends[1])
+        }
         var output: [UInt8] = []
         var buffer = [UInt8](repeating: 0, count: 4096)
         while true {
@@ -69,11 +64,31 @@ public struct NetworkNamespace: Sendable {
             if count <= 0 { break }
             output += buffer.prefix(count)
         }
-        var status: Int32 = 0
-        while waitpid(pid, &status, 0) < 0, errno == EINTR {}
+        let status = Child.wait(pid)
         let text = String(decoding: output, as: UTF8.self)
         guard status == 0 else { throw CommandFailure(command: words.joined(separator: " "), output: text) }
         return text
+    }
+
+    /// Starts a program in the namespace and lets it run.
+    public func spawn(_ words: String...) throws -> Child { Child(pid: try Self.start(words, output: nil)) }
+
+    /// - Parameter output: what its output and errors go to; nil: the tests' own.
+    private static func start(_ words: [String], output: Int32?) throws -> pid_t {
+        var actions = posix_spawn_file_actions_t()
+        posix_spawn_file_actions_init(&actions)
+        defer { posix_spawn_file_actions_destroy(&actions) }
+        if let output {
+            posix_spawn_file_actions_adddup2(&actions, output, 1)
+            posix_spawn_file_actions_adddup2(&actions, output, 2)
+        }
+        var arguments = words.map { strdup($0) } + [nil]
+        defer { for argument in arguments { free(argument) } }
+        var pid: pid_t = 0
+        // The child gets the network namespace of the thread that makes it.
+        let result = posix_spawnp(&pid, words[0], &actions, nil, &arguments, environ)
+        guard result == 0 else { throw NetworkNamespaceError(what: words[0], number: result) }
+        return pid
     }
 
     /// Pins vanish with their names; the namespace takes its interfaces along when the thread ends.
@@ -91,6 +106,27 @@ public struct NetworkNamespace: Sendable {
         }
         closedir(stream)
         rmdir(path)
+    }
+}
+
+/// A program that runs beside a test.
+public final class Child: Sendable {
+    public let pid: Int32
+    private let hasEnded = Atomic<Bool>(false)
+
+    init(pid: Int32) { self.pid = pid }
+
+    /// Kills it and waits until it is gone; once is enough.
+    public func end() {
+        guard !hasEnded.exchange(true, ordering: .relaxed) else { return }
+        kill(pid, SIGKILL)
+        _ = Self.wait(pid)
+    }
+
+    static func wait(_ pid: pid_t) -> Int32 {
+        var status: Int32 = 0
+        while waitpid(pid, &status, 0) < 0, errno == EINTR {}
+        return status
     }
 }
 

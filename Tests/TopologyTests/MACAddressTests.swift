@@ -16,7 +16,9 @@ import Topology
     ])
     func refuses(_ text: String) { #expect(MACAddress(text) == nil) }
 
-    @Test(arguments: [("02:00:00:00:00:11", true), ("03:00:00:00:00:11", false), ("ff:ff:ff:ff:ff:ff", false), ("00:00:00:00:00:00", false)])
+    @Test(arguments: [
+        ("02:00:00:00:00:11", true), ("03:00:00:00:00:11", false), ("ff:ff:ff:ff:ff:ff", false), ("00:00:00:00:00:00", false),
+    ])
     func knowsUnicast(_ text: String, _ expected: Bool) throws {
         #expect(try #require(MACAddress(text)).isUnicast == expected)
     }

@@ -12,8 +12,6 @@
 #include <linux/rtnetlink.h>
 #include <stdbool.h>
 #include <stddef.h>
-/* statfs, which is not in the Glibc module. */
-#include <sys/vfs.h>
 
 #include "mizar_abi.h"
 #include "mizar_namespace.h"

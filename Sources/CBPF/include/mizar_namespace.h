@@ -13,4 +13,8 @@ long mzr_file_system_type(const char *path);
  * namespace; -1 and errno on failure. */
 int mzr_set_offload(const char *interface, unsigned int command, int on);
 
+/* unshare(2): the calling thread gets a fresh network namespace of its own; -1 and errno on failure. A shim because glibc
+ * declares it to _GNU_SOURCE alone. */
+int mzr_leave_network(void);
+
 #endif /* MIZAR_NAMESPACE_H */

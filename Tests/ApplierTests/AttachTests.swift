@@ -1,0 +1,170 @@
+import CBPF
+import Glibc
+import Planner
+// Testing has an Attachment too.
+import struct Planner.Attachment
+import TestSupport
+import Testing
+import Topology
+
+@testable import Applier
+
+@Suite(.enabled(if: NetworkNamespace.isAvailable))
+struct AttachTests {
+    @Test("programs go on, come off one by one, and may be put on or taken off again")
+    func onAndOff() async throws {
+        try await NetworkNamespace.run { host in
+            let places = try host.makePorts()
+            let store = try KernelStore(directory: host.bpffs, forWriting: true)
+            let on = places.map { Samples.attach($0) }
+            try store.succeed(Samples.base() + on)
+            // A second time they are ours already.
+            try store.succeed(on)
+            #expect(try store.observe().attachments == Set(places))
+            for (index, place) in places.enumerated() {
+                try store.succeed([Samples.detach(place), Samples.detach(place)])
+                #expect(try store.observe().attachments == Set(places[(index + 1)...]))
+            }
+            #expect(try !host.command("tc", "qdisc", "show").contains("clsact"))
+            #expect(try !host.command("ip", "link", "show", "up0").contains("xdp"))
+        }
+    }
+
+    @Test("an interface made again is another one: the old attachment has gone, the new one is wanted")
+    func recreation() async throws {
+        try await NetworkNamespace.run { host in
+            let places = try host.makePorts()
+            let store = try KernelStore(directory: host.bpffs, forWriting: true)
+            try store.succeed(Samples.base() + places.map { Samples.attach($0) })
+            try host.command("ip", "link", "delete", "port0")
+            #expect(try store.observe().attachments == Set(places.filter { $0.interface != "port0" }))
+            try store.succeed([Samples.detach(places[0])])
+            let failed = try #require(
+                Executor.apply(Samples.plan([Samples.attach(places[0])]), to: store).failed)
+            #expect(failed.error.cause == .errno(ENODEV))
+
+            try host.command("ip", "link", "add", "port0", "type", "veth", "peer", "name", "port0p")
+            let new = try #require(try store.observe().interface("port0"))
+            #expect(new.ifindex != places[0].ifindex)
+            let again = Attachment(ifindex: new.ifindex, interface: "port0", point: .port)
+            try store.succeed([Samples.attach(again)])
+            #expect(try store.observe().attachments.contains(again))
+        }
+    }
+
+    @Test("somebody else's filter and XDP program stay, and are named")
+    func foreign() async throws {
+        try await NetworkNamespace.run { host in
+            let places = try host.makePorts()
+            let store = try KernelStore(directory: host.bpffs, forWriting: true)
+            try store.succeed(Samples.base())
+            try host.command("tc", "qdisc", "add", "dev", "port0", "clsact")
+            let filter = try ForeignProgram(BPF_PROG_TYPE_SCHED_CLS, "neighbour")
+            try filter.attachFilter(places[0].ifindex)
+            let foreign = try ForeignProgram(BPF_PROG_TYPE_XDP, "somebody")
+            try foreign.attachXDP(places[4].ifindex)
+
+            let seen = try store.observe()
+            #expect(try #require(seen.interface("up0")).foreignXDP)
+            #expect(seen.attachments.isEmpty)
+            for place in [places[0], places[4]] {
+                let failed = try #require(Executor.apply(Samples.plan([Samples.attach(place)]), to: store).failed)
+                guard case .occupied(let holder) = failed.error.cause else {
+                    Issue.record("\(failed.error)")
+                    continue
+                }
+                #expect(holder.contains(place.point == .xdp ? "somebody" : "neighbour"))
+            }
+            try store.succeed([Samples.attach(places[1]), Samples.detach(places[0]), Samples.detach(places[4])])
+            _ = try Detach.run(directory: host.bpffs)
+            #expect(try NetlinkSocket().filters(places[0].ifindex, .ingress).contains { $0.program == filter.id })
+            #expect(try NetlinkSocket().links().first { $0.ifindex == places[4].ifindex }?.xdp == foreign.id)
+        }
+    }
+
+    @Test("a driver without native XDP falls back if the plan says how, and else says why")
+    func refusal() async throws {
+        try await NetworkNamespace.run { host in
+            try host.command("ip", "link", "add", "br0", "type", "bridge")
+            let store = try KernelStore(directory: host.bpffs, forWriting: true)
+            try store.succeed(Samples.base())
+            let interface = try #require(try store.observe().interface("br0"))
+            let place = Attachment(ifindex: interface.ifindex, interface: "br0", point: .xdp)
+            let failed = try #require(Executor.apply(Samples.plan([Samples.attach(place)]), to: store).failed)
+            #expect(failed.error.description.contains("the driver refuses native XDP"))
+
+            let instead = DatapathRow(programs: 1, uplink: interface.ifindex, mode: .tc, reason: .refused)
+            let wanted = DatapathRow(programs: 1, uplink: interface.ifindex, mode: .xdp, reason: .native)
+            let steps = [Samples.attach(place, orElse: instead), Samples.row(nil, .datapath(wanted))]
+            let outcome = Executor.apply(Samples.plan(steps), to: store)
+            #expect(outcome.fellBack == instead)
+            #expect(try store.observe().image.datapath == instead)
+        }
+    }
+
+    @Test("XDP turns the loopback's forwarding on, in this namespace")
+    func forwarding() async throws {
+        try await NetworkNamespace.run { host in
+            let places = try host.makePorts()
+            let store = try KernelStore(directory: host.bpffs, forWriting: true)
+            let path = "/proc/sys/net/ipv4/conf/lo/forwarding"
+            #expect(try host.command("cat", path) == "0\n")
+            try store.succeed(Samples.base() + [Samples.attach(places[4])])
+            #expect(try host.command("cat", path) == "1\n")
+        }
+    }
+
+    @Test("an interface costs an attachment, not a load")
+    func noLoad() async throws {
+        try await NetworkNamespace.run { host in
+            let places = try host.makePorts()
+            let store = try KernelStore(directory: host.bpffs, forWriting: true)
+            try store.succeed(Samples.base() + places.map { Samples.attach($0) })
+            let programs = try store.attachedPlaces().filter { $0.point == .port }.map(\.program)
+            #expect(programs.count == 2 && Set(programs).count == 1)
+        }
+    }
+}
+
+extension KernelStore {
+    /// Does the steps, or fails the test with the first that cannot be done.
+    func succeed(_ steps: [Step], at place: Testing.SourceLocation = #_sourceLocation) throws {
+        let failed = Executor.apply(Samples.plan(steps), to: self).failed
+        if let failed { Issue.record("\(failed.step.subject): \(failed.error)", sourceLocation: place) }
+        try #require(failed == nil, sourceLocation: place)
+    }
+}
+
+/// A program of another's: it returns 2, which is XDP_PASS, and to tc a verdict like any other.
+private struct ForeignProgram: ~Copyable {
+    let id: UInt32
+    private let descriptor: Descriptor
+
+    init(_ type: bpf_prog_type, _ name: String) throws {
+        // r0 = 2; exit
+        var program = [bpf_insn(), bpf_insn()]
+        program[0].code = 0xb7
+        program[0].imm = 2
+        program[1].code = 0x95
+        let loaded = Descriptor(
+            owning: try check(bpf_prog_load(type, name, "GPL", program, program.count, nil), "load", "a program"))
+        id = try ProgramInfo(of: loaded.raw).id
+        descriptor = loaded
+    }
+
+    func attachXDP(_ interface: UInt32) throws {
+        try check(
+            bpf_xdp_attach(Int32(interface), descriptor.raw, UInt32(XDP_FLAGS_DRV_MODE), nil), "attach", "a program")
+    }
+
+    func attachFilter(_ interface: UInt32) throws {
+        var hook = KernelStore.hook(interface)
+        hook.attach_point = BPF_TC_INGRESS
+        var options = bpf_tc_opts()
+        options.sz = optionsSize(\bpf_tc_opts.priority)
+        options.prog_fd = descriptor.raw
+        options.handle = Filter.handle
+        options.priority = Filter.priority
+        try check(bpf_tc_attach(&hook, &options), "attach", "a program")
+    }
+}

@@ -1,0 +1,166 @@
+import CBPF
+import Glibc
+import Planner
+// Testing has an Attachment too.
+import struct Planner.Attachment
+import TestSupport
+import Testing
+import Topology
+
+@testable import Applier
+
+@Suite(.enabled(if: NetworkNamespace.isAvailable))
+struct GrowthTests {
+    /// What a host with some rows, which then outgrow their maps, is asked to do.
+    private static let growth: [Step] =
+        [Samples.capacity(.endpoints, from: 64, to: 256), Samples.capacity(.portMACs, from: 64, to: 128)]
+        + [Samples.programs] + Samples.endpoints(60..<200).map { Samples.row(nil, $0) }
+
+    private static func base(_ places: [Attachment]) -> [Step] {
+        Samples.base() + Samples.endpoints(0..<60).map { Samples.row(nil, $0) } + [
+            Samples.row(nil, .portMAC(7, MACAddress(bits: 0x0200_0000_0001))), Samples.row(nil, .traffic(7)),
+        ] + places.map { Samples.attach($0) }
+    }
+
+    @Test("a map grows with its rows, and every program uses the new one")
+    func grows() async throws {
+        try await NetworkNamespace.run { host in
+            let places = try host.makePorts()
+            let store = try KernelStore(directory: host.bpffs, forWriting: true)
+            try store.succeed(Self.base(places))
+            let entries = try store.attachedPlaces().filter { $0.point != .xdp }
+            let counters = try store.need(.traffic)
+            let old = try store.need(.endpoints).id
+
+            try store.succeed(Self.growth)
+            let seen = try store.observe()
+            #expect(seen.capacities[.endpoints] == 256 && seen.capacities[.portMACs] == 128)
+            #expect(seen.capacities[.hosts] == 64)
+            #expect(seen.image.endpoints.count == 200)
+            #expect(seen.image.portMACs[7] == MACAddress(bits: 0x0200_0000_0001))
+            #expect(seen.programsUsePinnedMaps)
+            #expect(seen.attachments == Set(places))
+            #expect(try store.need(.endpoints).id != old)
+            #expect(try store.need(.traffic).id == counters.id)
+            // Nobody's filter was touched: the slots changed behind them.
+            #expect(try store.attachedPlaces().filter { $0.point != .xdp } == entries)
+            // Nothing holds the old map any more, and the kernel frees it a moment later.
+            try host.eventually("map \(old) has gone") { bpf_map_get_fd_by_id(old) < 0 }
+        }
+    }
+
+    @Test("rows written while a copy waits are in both maps")
+    func writesInBetween() async throws {
+        try await NetworkNamespace.run { host in
+            let store = try KernelStore(directory: host.bpffs, forWriting: true)
+            let rows = Samples.endpoints(0..<3)
+            try store.succeed(Samples.base() + rows.prefix(2).map { Samples.row(nil, $0) })
+            try store.succeed([
+                Samples.capacity(.endpoints, from: 64, to: 256), Samples.row(rows[0], nil), Samples.row(nil, rows[2]),
+                Samples.programs,
+            ])
+            let seen = try store.observe()
+            #expect(seen.image.endpoints.count == 2)
+            #expect(seen.programsUsePinnedMaps && seen.capacities[.endpoints] == 256)
+        }
+    }
+
+    @Test("counters go along with their rows, all CPUs of them")
+    func counters() async throws {
+        try await NetworkNamespace.run { host in
+            let store = try KernelStore(directory: host.bpffs, forWriting: true)
+            try store.succeed(Samples.base() + [Samples.row(nil, .traffic(7))])
+            let map = try store.need(.traffic)
+            let value = (0..<map.valueSize).map { UInt8(truncatingIfNeeded: $0 / 32 + 1) }
+            try map.put([7, 0, 0, 0], value)
+            try store.succeed([Samples.capacity(.traffic, from: 64, to: 128), Samples.programs])
+            #expect(try store.need(.traffic).value(of: [7, 0, 0, 0]) == value)
+            let cpus = map.valueSize / 32
+            let expected = (1...cpus).reduce(UInt64(0)) { $0 + UInt64($1) * 0x0101_0101_0101_0101 }
+            #expect(try store.status().traffic.first?.sentBytes == expected)
+        }
+    }
+
+    @Test("killed after any step, the next run finds rows that it can read and completes them")
+    func everyFailure() async throws {
+        try await NetworkNamespace.run { host in
+            let places = try host.makePorts()
+            let steps = Self.base(places) + Self.growth
+            // Rows are one like another: it is stopped before, within and after a batch of them.
+            let stops = steps.indices.filter { k in
+                guard case .row = steps[k].change else { return true }
+                return k % 40 == 0 || steps[k - 1].batchKey == nil
+            }
+            for k in stops {
+                let store = try KernelStore(directory: host.bpffs, forWriting: true)
+                let outcome = Executor.apply(Samples.plan(steps), to: FailingStore(store, after: k))
+                #expect(try #require(outcome.failed).step == steps[k])
+                // The next run is another process: it has no copies in memory.
+                let next = try KernelStore(directory: host.bpffs, forWriting: true)
+                let seen = try next.observe()
+                #expect(seen.image.foreign.isEmpty)
+                #expect(seen.capacities.count == min(k, Table.allCases.count))
+                var rest = Array(steps[k...])
+                // A planner sees capacities that are not there yet, and programs that use other maps.
+                for step in Self.growth.prefix(2).reversed() where !rest.contains(step) {
+                    guard case .capacity(let table, _, let to) = step.change else { continue }
+                    if seen.capacities[table] != to { rest.insert(step, at: 0) }
+                }
+                try next.succeed(rest)
+                let last = try next.observe()
+                #expect(last.programsUsePinnedMaps)
+                #expect(last.capacities[.endpoints] == 256 && last.capacities[.portMACs] == 128)
+                #expect(last.image.endpoints.count == 200 && last.attachments == Set(places))
+                #expect(try BPFFilesystem.names(in: host.bpffs).allSatisfy { !$0.hasSuffix(KernelStore.nextSuffix) })
+                _ = try Detach.run(directory: host.bpffs)
+                #expect(!BPFFilesystem.exists(host.bpffs))
+            }
+        }
+    }
+
+    @Test("whichever names a killed run left, the programs are put right")
+    func halfDone() async throws {
+        try await NetworkNamespace.run { host in
+            let places = try host.makePorts()
+            let store = try KernelStore(directory: host.bpffs, forWriting: true)
+            try store.succeed(Self.base(places))
+            // A name that was not moved yet, programs that are not pinned any more, a slot that is empty.
+            try store.need(.endpoints).pin(at: store.path("endpoints_next"))
+            for damage in ["entry_port", "xdp", "programs"] {
+                try BPFFilesystem.unpin(store.path(damage))
+                let next = try KernelStore(directory: host.bpffs, forWriting: true)
+                #expect(try !next.observe().programsUsePinnedMaps)
+                try next.succeed([Samples.programs])
+                #expect(try next.observe().programsUsePinnedMaps)
+                #expect(try next.observe().attachments == Set(places))
+            }
+            #expect(!BPFFilesystem.exists(store.path("endpoints_next")))
+            let slots = Descriptor(owning: try check(bpf_obj_get(store.path("programs")), "open", "the slots"))
+            try check(bpf_map_delete_elem(slots.raw, [1, 0, 0, 0] as [UInt8]), "empty", "a slot")
+            #expect(try !store.observe().programsUsePinnedMaps)
+            // A map that was put in place before its programs.
+            try BPFFilesystem.unpin(store.path("endpoints"))
+            try store.succeed([Samples.capacity(.endpoints, to: 64)])
+            #expect(try !store.observe().programsUsePinnedMaps)
+            try store.succeed([Samples.programs])
+            #expect(try store.observe().programsUsePinnedMaps)
+            // Detach works on whatever is left.
+            try BPFFilesystem.unpin(store.path("programs"))
+            try BPFFilesystem.unpin(store.path("entry_uplink"))
+            #expect(try Detach.run(directory: host.bpffs).count { $0.hasPrefix("program ") } == places.count)
+            #expect(try store.observe().attachments.isEmpty)
+            #expect(!BPFFilesystem.exists(host.bpffs))
+        }
+    }
+}
+
+extension NetworkNamespace {
+    /// Waits until the condition holds; the kernel does some things after its answer.
+    func eventually(_ what: String, _ condition: () throws -> Bool) throws {
+        for _ in 0..<2000 {
+            if try condition() { return }
+            usleep(5000)
+        }
+        Issue.record("in vain: \(what)")
+    }
+}

@@ -1,0 +1,159 @@
+import CBPF
+import Glibc
+import Planner
+import TestSupport
+import Testing
+import Topology
+
+@testable import Applier
+
+@Suite(.enabled(if: NetworkNamespace.isAvailable))
+struct KernelStoreRowTests {
+    @Test("a full map says so, by its name and capacity, and how far it came", arguments: [1, 40])
+    func full(extra: UInt32) async throws {
+        try await NetworkNamespace.run { host in
+            let store = try KernelStore(directory: host.bpffs, forWriting: true)
+            let steps = [Samples.capacity(.endpoints, to: 64)] + Samples.endpoints(0..<64 + extra).map { Samples.row(nil, $0) }
+            let outcome = Executor.apply(Samples.plan(steps), to: store)
+            let failed = try #require(outcome.failed)
+            #expect(failed.error.cause == .full(capacity: 64))
+            #expect(failed.error.subject == "map endpoints")
+            #expect(outcome.added == 64)
+            #expect(failed.step == steps[65])
+            #expect(try store.observe().image.endpoints.count == 64)
+        }
+    }
+
+    @Test("rows that mean nothing to this version are seen, replaced and removed")
+    func foreign() async throws {
+        try await NetworkNamespace.run { host in
+            let store = try KernelStore(directory: host.bpffs, forWriting: true)
+            let steps = [Samples.capacity(.endpoints, to: 64), Samples.capacity(.config, to: 1)]
+            #expect(Executor.apply(Samples.plan(steps), to: store).failed == nil)
+            let row = try #require(Samples.endpoints(0..<1).first)
+            let bytes = try #require(row.bytes)
+            let endpoints = try store.need(.endpoints)
+            let nonsense = [UInt8](repeating: 0xee, count: 24)
+            try endpoints.put(bytes.key, nonsense)
+            try store.need(.config).put([0, 0, 0, 0], [UInt8](repeating: 0xee, count: 16))
+
+            let seen = try store.observe().image
+            #expect(Set(seen.foreign.map(\.table)) == [.endpoints, .config])
+            #expect(seen.endpoints.isEmpty && seen.config == nil)
+
+            // The planner makes the row of the same key first, and removes the foreign one last.
+            let config = Record.config(ConfigRow(address: Samples.h1, uplink: 1, port: 6081, mtu: 1500))
+            let repair = [Samples.row(nil, row), Samples.row(nil, config)] + seen.foreign.map { Samples.row($0, nil) }
+            let outcome = Executor.apply(Samples.plan(repair), to: store)
+            #expect(outcome.failed == nil)
+            var image = Image()
+            image.put(row)
+            image.put(config)
+            #expect(try store.observe().image == image)
+
+            try endpoints.put(bytes.key, nonsense)
+            let last = try store.observe().image.foreign.map { Samples.row($0, nil) }
+            #expect(Executor.apply(Samples.plan(last), to: store).failed == nil)
+            #expect(try store.observe().image.endpoints.isEmpty)
+            #expect(try store.observe().image.foreign.isEmpty)
+        }
+    }
+
+    @Test("a single row that changed since the plan is not overwritten")
+    func changed() async throws {
+        try await NetworkNamespace.run { host in
+            let store = try KernelStore(directory: host.bpffs, forWriting: true)
+            let steps = [Samples.capacity(.hosts, to: 64), Samples.row(nil, .host(Samples.h1, HostRow(host: 1)))]
+            #expect(Executor.apply(Samples.plan(steps), to: store).failed == nil)
+            let stale = Samples.row(.host(Samples.h1, HostRow(host: 2)), .host(Samples.h1, HostRow(host: 3)))
+            let failed = try #require(Executor.apply(Samples.plan([stale]), to: store).failed)
+            guard case .changed = failed.error.cause else {
+                Issue.record("\(failed.error)")
+                return
+            }
+            #expect(try store.observe().image.hosts[Samples.h1] == HostRow(host: 1))
+        }
+    }
+
+    @Test("a map of another layout is refused before anything is written, with all that differs")
+    func otherLayout() async throws {
+        try await NetworkNamespace.run { host in
+            let store = try KernelStore(directory: host.bpffs, forWriting: true)
+            let map = Descriptor(
+                owning: try check(
+                    bpf_map_create(BPF_MAP_TYPE_ARRAY, "endpoints", 4, 8, 5, nil), "create", "a map"))
+            try check(bpf_obj_pin(map.raw, "\(host.bpffs)/endpoints"), "pin", "a map")
+            let error = try #require(throws: BPFError.self) { try store.observe() }
+            guard case .unsupportedLayout(let fields) = error.cause else {
+                Issue.record("\(error)")
+                return
+            }
+            #expect(fields.count == 4)
+            #expect(error.description.contains("keys of 4 bytes instead of 20"))
+            #expect(try Detach.run(directory: host.bpffs) == ["pin \(host.bpffs)/endpoints"])
+        }
+    }
+
+    @Test("reads all rows while others come and go")
+    func concurrentChange() async throws {
+        try await NetworkNamespace.run { host in
+            let store = try KernelStore(directory: host.bpffs, forWriting: true)
+            let rows = Samples.endpoints(0..<1000)
+            let steps = [Samples.capacity(.endpoints, to: 4096)] + rows.map { Samples.row(nil, $0) }
+            #expect(Executor.apply(Samples.plan(steps), to: store).failed == nil)
+            let others = Samples.endpoints(100_000..<102_000).compactMap(\.bytes)
+            let path = store.path("endpoints")
+            let churn = ChurnThread(path: path, rows: others)
+            defer { churn.stop() }
+            for _ in 0..<10 {
+                let seen = try store.observe().image.endpoints
+                #expect(seen.count { $0.key.address.bits & 0xffff_ffff < 0x0a00_0000 + 1000 } == 1000)
+            }
+        }
+    }
+
+    @Test("nothing there is nothing, not an error; a folder that is no bpffs is one")
+    func directories() async throws {
+        try await NetworkNamespace.run { host in
+            let seen = try KernelStore(directory: host.bpffs, forWriting: false).observe()
+            #expect(seen.capacities.isEmpty && seen.image == Image() && !seen.programsUsePinnedMaps)
+            #expect(throws: BPFError.self) { try KernelStore(directory: "/tmp", forWriting: false) }
+            #expect(throws: BPFError.self) { try KernelStore(directory: "/tmp/mizar-none", forWriting: true) }
+            #expect(access("/tmp/mizar-none", F_OK) != 0)
+        }
+    }
+}
+
+/// Writes and removes rows until it is stopped.
+private final class ChurnThread: @unchecked Sendable {
+    private let path: String
+    private let rows: [RowBytes]
+    private var thread = pthread_t()
+    private let isRunning = UnsafeMutablePointer<Int32>.allocate(capacity: 1)
+
+    init(path: String, rows: [RowBytes]) {
+        self.path = path
+        self.rows = rows
+        isRunning.initialize(to: 1)
+        let created = pthread_create(
+            &thread, nil,
+            { argument in
+                guard let argument else { return nil }
+                let churn = Unmanaged<ChurnThread>.fromOpaque(argument).takeUnretainedValue()
+                let map = bpf_obj_get(churn.path)
+                while churn.isRunning.pointee == 1 {
+                    for row in churn.rows { _ = bpf_map_update_elem(map, row.key, row.value, 0) }
+                    for row in churn.rows { _ = bpf_map_delete_elem(map, row.key) }
+                }
+                close(map)
+                return nil
+            }, Unmanaged.passUnretained(self).toOpaque())
+        precondition(created == 0, "no thread")
+    }
+
+    func stop() {
+        isRunning.pointee = 0
+        pthread_join(thread, nil)
+        isRunning.deallocate()
+    }
+}
