@@ -116,7 +116,7 @@ public struct LabFixture: Sendable {
         var found: [String] = []
         for host in fleet.hosts {
             let plan = try await plan(host.name, "--detailed-exitcode")
-            if plan.status != 0 || !plan.output.contains("No changes.") || plan.output.contains("wait") {
+            if plan.status != 0 || !plan.output.contains("No changes.") || plan.output.contains("until every host") {
                 found.append("\(host.name): exit \(plan.status)\n\(plan.output)\n\(plan.error)")
             }
         }

@@ -15,6 +15,7 @@ extension LabFixture {
         var places: [String: Place]
         var reach: [[String]]
         var apart: [[String]]
+        var unanswered: [[String]]
         var silent: [Silent]
         var kinds = ["ping", "tcp", "udp", "http"]
         var timeout = 4.0
@@ -40,7 +41,7 @@ extension LabFixture {
     /// IPv6, and each time the right one answers; no endpoint reaches one of another VPC.
     ///
     /// - Parameters:
-    ///   - except: endpoints that nobody reaches and that reach nobody.
+    ///   - except: endpoints that nobody reaches, and that get no answer from anybody.
     ///   - silent: addresses that must not answer to the endpoint in front of them.
     public func failures(
         _ fleet: Fleet, except: Set<String> = [], silent: [(from: String, addresses: [String])] = [],
@@ -51,10 +52,12 @@ extension LabFixture {
             places[endpoint.path] = Place(namespace: path(endpoint.path), addresses: endpoint.addresses)
         }
         let within = fleet.pairs(within: true)
+        let out = within.filter { except.contains($0.path) || except.contains($1.path) }
         let isOut = { (pair: (Fleet.Endpoint, Fleet.Endpoint)) in except.contains(pair.0.path) || except.contains(pair.1.path) }
         let request = MatrixRequest(
             places: places, reach: within.filter { !isOut($0) }.map { [$0.path, $1.path] },
-            apart: (fleet.pairs(within: false) + within.filter(isOut)).map { [$0.path, $1.path] },
+            apart: (fleet.pairs(within: false) + out.filter { except.contains($1.path) }).map { [$0.path, $1.path] },
+            unanswered: out.filter { !except.contains($1.path) }.map { [$0.path, $1.path] },
             silent: silent.map { Silent(from: $0.from, addresses: $0.addresses) }, kinds: kinds)
         let answer = try await traffic("matrix", request, MatrixAnswer.self)
         if answer.checks == 0 { return ["nothing was checked"] }

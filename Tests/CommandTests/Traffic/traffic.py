@@ -203,7 +203,7 @@ def matrix(request):
             if family_of(address) in mine:
                 owners[(a, address)] = b
                 jobs += [(kind, a, b, address, True) for kind in request.get("kinds", list(CLIENTS))]
-    for a, b in request["apart"]:
+    for a, b in request["apart"] + request.get("unanswered", []):
         mine = {family_of(address) for address in places[a]["addresses"]}
         for address in places[b]["addresses"]:
             if family_of(address) in mine and address not in places[a]["addresses"]:
