@@ -29,7 +29,9 @@ debug: build/mizar.bpf.o ## build everything unoptimised, the tests too
 test: ## build and run all tests (root: the kernel's part is real)
 	@scripts/test.sh
 
-demo: build ## the main job from end to end, in network namespaces (root; KEEP=1 leaves the lab up)
+demo: ## the main job from end to end, in network namespaces (root; KEEP=1 leaves the lab up)
+	@scripts/install-deps.sh
+	@$(MAKE) --no-print-directory build
 	@scripts/demo.sh
 
 bench: debug ## measure placement and the like; prints numbers

@@ -8,7 +8,7 @@ packages=(
     # to run the lab and its proofs
     iproute2 util-linux iputils-ping python3
     # to test and to look
-    bpftool ethtool tcpdump iperf3 openssh-client procps python3-yaml python3-jsonschema clang-format
+    bpftool ethtool tcpdump iperf3 openssh-client procps systemd python3-yaml python3-jsonschema clang-format
 )
 
 missing=()

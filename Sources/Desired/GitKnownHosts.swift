@@ -59,6 +59,9 @@ struct KnownHosts {
         return Array(blob.dropFirst(4).prefix(length))
     }
 
+    /// Such as `ssh-ed25519`.
+    static func typeName(_ blob: [UInt8]) -> String { String(decoding: type(blob), as: UTF8.self) }
+
     /// Whether a line's first field, names and patterns with commas between or one hashed name, means `name`.
     static func matches(_ field: String, _ name: String) -> Bool {
         if field.hasPrefix("|1|") {

@@ -101,7 +101,7 @@ final class GitSession {
         case .unknown:
             let port = port == 22 ? "" : "-p \(port) "
             refusal =
-                "the host key of \(host) is unknown: get it with “ssh-keyscan \(port)\(host)”, check it, and add it to "
+                "the \(KnownHosts.typeName(raw)) host key of \(host) is unknown: get its keys with “ssh-keyscan \(port)\(host)”, check them, and add them to "
                 + "~/.ssh/known_hosts or the file that MIZAR_KNOWN_HOSTS names"
         }
         return GIT_ECERTIFICATE.rawValue

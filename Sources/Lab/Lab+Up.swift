@@ -104,12 +104,12 @@ extension Lab {
                 throw LabError("set checksum offload of", "\(link.interface) of \(link.host)", cause: Files.errorText())
             }
         }
-        // A veth takes what XDP redirects to it only with NAPI on.
+        // What XDP sends out of a veth is picked up at the other end only if a program runs there, too.
         let refused = try Namespace.within(underlayNamespace) {
-            layout.hosts.first { !Offload.receiveAggregation.set(true, interface: $0.port) }
+            layout.hosts.first { mzr_set_xdp_pass($0.port, $0.isXDP ? 1 : 0) != 0 }
         }
         if let refused {
-            throw LabError("switch on GRO of", "the underlay's port of \(refused.host)", cause: Files.errorText())
+            throw LabError("attach to", "the underlay's port of \(refused.host)", cause: Files.errorText())
         }
     }
 

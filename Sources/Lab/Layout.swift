@@ -8,6 +8,8 @@ struct Layout: Sendable {
         let interface: String
         let address: IPAddress
         let mtu: Int
+        /// Whether the host forwards in XDP, out of the interface that a frame came in by.
+        let isXDP: Bool
         /// The link's other end, in the underlay.
         let port: String
         /// What the link was made for: another one means that it must be made anew.
@@ -48,7 +50,7 @@ struct Layout: Sendable {
             let mtu = host.mtu ?? 1600
             return HostLink(
                 host: host.name, namespace: lab.namespace(host: host.name), interface: host.interface, address: host.address,
-                mtu: mtu, port: Self.port(host: host.name),
+                mtu: mtu, isXDP: host.datapath == .xdp, port: Self.port(host: host.name),
                 alias: Self.alias(lab, "host", [underlay.rawValue, host.name, host.interface, "\(host.address)", "\(mtu)"]))
         }
         // Names are unique: the topology is checked.

@@ -38,8 +38,12 @@ private let isPrivileged = geteuid() == 0 || getenv("MIZAR_REQUIRE_BPF") != nil
             let host = lab.namespace(host: "h2")
             #expect(try await output("nsenter", "--net=/run/netns/\(host)", "ethtool", "-k", "up0").contains("tx-checksumming: on"))
             topology.hosts[0].datapath = .xdp
-            try await lab.up(topology) { _, _ in nil }
+            for _ in 0..<2 { try await lab.up(topology) { _, _ in nil } }
+            #expect(try await output("ip", "-n", lab.underlayNamespace, "link").split(separator: "prog/xdp").count == 2)
             #expect(try await output("nsenter", "--net=/run/netns/\(host)", "ethtool", "-k", "up0").contains("tx-checksumming: off"))
+            topology.hosts[0].datapath = .tc
+            try await lab.up(topology) { _, _ in nil }
+            #expect(try await !output("ip", "-n", lab.underlayNamespace, "link").contains("prog/xdp"))
         }
     }
 
