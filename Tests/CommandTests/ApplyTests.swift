@@ -28,7 +28,7 @@ import Testing
             // h2's address is not h1's.
             let tool = lab.tool(on: "h1")
             let wrong = try await tool.run("apply", "--repo", lab.repo, "--host", "h2", "--bpffs", lab.bpffs("h1"))
-            #expect(wrong.status == 1)
+            #expect(wrong.status == 4)
             #expect(wrong.error.contains("172.16.0.2") && wrong.error.contains("172.16.0.1"), "\(wrong.error)")
             let unknown = try await tool.run("apply", "--repo", lab.repo, "--host", "h9", "--bpffs", lab.bpffs("h1"))
             #expect(unknown.status == 1)
@@ -50,7 +50,7 @@ import Testing
             try await lab.commit(fleet)
             let outcome = try await lab.apply("h1")
             #expect(outcome.status == 1)
-            #expect(outcome.error.contains("acme.yaml:") && outcome.error.contains("2 errors"), "\(outcome.error)")
+            #expect(outcome.error.contains("acme.yaml:") && outcome.error.contains("3 errors"), "\(outcome.error)")
             #expect(try await lab.rows("h1", "endpoints") == endpoints)
         }
     }
@@ -105,11 +105,13 @@ import Testing
             #expect(try await lab.failures(fleet, except: [endpoint.path], kinds: ["ping"]) == [], "the others go on")
             #expect(try await lab.plan("h2").output.contains("No changes."))
 
-            // Another index, another MAC.
+            // Another index, another MAC, which it has to be heard with.
             try await lab.plug(endpoint, mac: "02:00:00:00:00:42")
             let found = try await lab.apply("h2")
             #expect(found.succeeded && !found.output.contains("Pending"), "\(found.output)\(found.error)")
             #expect(try await lab.status("h2").pending == [])
+            #expect(try await lab.pings(endpoint.path, "10.0.1.1"))
+            #expect(try await lab.status("h2").endpoints.map(\.mac) == ["02:00:00:00:00:42"])
             try await ScenarioTests.holds(lab, fleet, "attached again")
 
             // Gone and back between two applies.
@@ -126,7 +128,7 @@ import Testing
             // The lab makes again what is missing; apply attaches to it.
             _ = try await lab.on("h1", "ip", "link", "del", "dev", "eth0")
             let refused = try await lab.apply("h1")
-            #expect(refused.status == 1 && refused.error.contains("172.16.0.1"), "its address went along: \(refused.error)")
+            #expect(refused.status == 4 && refused.error.contains("172.16.0.1"), "its address went along: \(refused.error)")
             try await lab.up()
             try await ScenarioTests.holds(lab, fleet)
         }
@@ -200,6 +202,7 @@ import Testing
     @Test(arguments: datapaths)
     func applyUnderTraffic(datapath: String) async throws {
         var fleet = Self.twoHosts(datapath)
+        fleet.roles(on: "h1", "h2", shards: 2)
         try await LabFixture.with(fleet) { lab in
             let reports = try await lab.underTraffic([("acme/prod/web/a", "acme/prod/web/b")], of: fleet) {
                 for _ in 0..<3 { for host in ["h1", "h2"] { #expect(try await lab.apply(host).succeeded) } }

@@ -5,12 +5,14 @@ extension LabFixture {
     }
 
     /// Gives an endpoint an interface again, as a container runtime would: all steps in one process, so that the host
-    /// sees it appear once. `mac` is the endpoint's, if not the one that its address gives.
+    /// sees it appear once. `mac` is the endpoint's, if not the one that its IPv4 address gives.
     public func plug(_ endpoint: Fleet.Endpoint, mac: String? = nil) async throws {
         let inner = namespace(endpoint: endpoint.path)
+        let bytes = LabFixture.addressBytes(endpoint.addresses[0]).suffix(4).map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }
+        let mac = mac ?? "0a:58:" + bytes.joined(separator: ":")
         var commands = [
             "ip -n \(namespace(host: endpoint.host)) link add name \(endpoint.interface) type veth "
-                + "peer name eth0 \(mac.map { "address \($0) " } ?? "")netns \(inner)",
+                + "peer name eth0 address \(mac) netns \(inner)",
             "ip -n \(inner) link set dev eth0 up",
             "ip -n \(namespace(host: endpoint.host)) link set dev \(endpoint.interface) up",
         ]

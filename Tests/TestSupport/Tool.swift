@@ -70,6 +70,8 @@ public struct Tool: Sendable {
         if let user { words = ["setpriv", "--reuid", "\(user)", "--regid", "\(user)", "--clear-groups", "--"] + words }
         if let namespace { words = ["nsenter", "--net=/run/netns/\(namespace)", "--"] + words }
         var updates: [Environment.Key: String?] = [:]
+        // Not the home of whoever runs the tests, which another user cannot read.
+        if user != nil { updates["HOME"] = "/nonexistent" }
         for (name, value) in environment { updates[Environment.Key(stringLiteral: name)] = value }
         let result = try await Subprocess.run(
             words[0].contains("/") ? .path(FilePath(words[0])) : .name(words[0]),

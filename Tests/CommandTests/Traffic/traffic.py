@@ -438,7 +438,7 @@ def frames(request):
     for place in request.get("listen", []):
         listeners.append((place["name"], Servers.bind(place, socket.SOCK_DGRAM, place.get("port", UDP))))
     with sock(request, socket.AF_PACKET, socket.SOCK_RAW) as raw:
-        raw.bind((request["interface"], socket.htons(3) if "answer" in request else 0))
+        raw.bind((request["interface"], 3 if "answer" in request else 0))  # ETH_P_ALL
         if request.get("bypass"):
             raw.setsockopt(263, 20, 1)  # SOL_PACKET, PACKET_QDISC_BYPASS
         for spec in request["frames"]:
