@@ -134,8 +134,10 @@ struct Differ {
         for (address, row) in next.hosts where live.hosts[address] != row {
             schedule(.base, .add, before: live.hosts[address].map { .host(address, $0) }, after: .host(address, row))
         }
+        // A host that left knows nothing of a VNI that passed on: it goes before the heir's rows come.
+        let rank: Rank = meanwhile.released.isEmpty ? .removeHosts : .release
         for (address, row) in live.hosts where next.hosts[address] == nil {
-            schedule(.removeHosts, address == host.address ? .add : .remove, before: .host(address, row), after: nil)
+            schedule(rank, address == host.address ? .add : .remove, before: .host(address, row), after: nil)
         }
     }
 

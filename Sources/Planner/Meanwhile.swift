@@ -22,24 +22,24 @@ struct Meanwhile {
     let through: Phase
     let interfaces: [UInt32: String]
 
-    private(set) var final = Image()
-    private(set) var switched = Image()
-    private(set) var next = Image()
+    var final = Image()
+    var switched = Image()
+    var next = Image()
 
     /// Digest -> since, of everything that waits.
-    private(set) var waits: [UInt64: UInt64] = [:]
+    var waits: [UInt64: UInt64] = [:]
     /// VNIs whose rows are another VPC's, or were a moment ago.
-    private(set) var released: Set<UInt32> = []
+    var released: Set<UInt32> = []
     /// Nanoseconds until each waiting thing is due.
-    private(set) var handoverDue: [UInt32: UInt64] = [:]
-    private(set) var hostDue: [IPAddress: UInt64] = [:]
-    private(set) var portDue: [UInt32: UInt64] = [:]
-    private(set) var forwardDue: [EndpointKey: UInt64] = [:]
+    var handoverDue: [UInt32: UInt64] = [:]
+    var hostDue: [IPAddress: UInt64] = [:]
+    var portDue: [UInt32: UInt64] = [:]
+    var forwardDue: [EndpointKey: UInt64] = [:]
     /// By name of the network or VPC.
-    private(set) var roleDue: [String: UInt64] = [:]
-    private(set) var endpointDue: [EndpointKey: UInt64] = [:]
-    private(set) var networkDue: [NetworkKey: UInt64] = [:]
-    private(set) var vpcDue: [UInt32: UInt64] = [:]
+    var roleDue: [String: UInt64] = [:]
+    var endpointDue: [EndpointKey: UInt64] = [:]
+    var networkDue: [NetworkKey: UInt64] = [:]
+    var vpcDue: [UInt32: UInt64] = [:]
 
     var isUnsettled: Bool { !waits.isEmpty }
     var longest: UInt64 { Phase.remove.delay(settle: settle) }
@@ -78,7 +78,7 @@ struct Meanwhile {
     // MARK: Clocks
 
     /// How long until what `digest` names is due; nil: it is due. Remembers the wait.
-    private mutating func remaining(_ phase: Phase, _ digest: UInt64) -> UInt64? {
+    mutating func remaining(_ phase: Phase, _ digest: UInt64) -> UInt64? {
         let delay = phase.delay(settle: settle)
         guard delay > 0, phase > through else { return nil }
         let since = min(live.waits[digest] ?? now, now)
@@ -87,12 +87,12 @@ struct Meanwhile {
         return delay - (now - since)
     }
 
-    private enum Kind: String { case pointer, bouncer, divider, host, port, forward }
+    enum Kind: String { case pointer, bouncer, divider, host, port, forward }
 
     /// The highest bit is for VNIs that change hands.
     private static let tombstone: UInt64 = 1 << 63
 
-    private static func digest(_ kind: Kind, _ combine: (inout StableHash) -> Void) -> UInt64 {
+    static func digest(_ kind: Kind, _ combine: (inout StableHash) -> Void) -> UInt64 {
         var hash = StableHash()
         hash.combine(kind.rawValue)
         combine(&hash)
@@ -262,109 +262,5 @@ struct Meanwhile {
         return !endpoint.addresses.contains {
             live.endpoints[EndpointKey(vni: row.vni, address: $0)]?.ifindex == ifindex
         }
-    }
-
-    // MARK: Pointers
-
-    /// Whether something sent to this address arrives at a host that answers for what it had.
-    private func isAlive(_ address: IPAddress) -> Bool {
-        if let target = index.host(at: address) { return target.state != .down }
-        return switched.hosts[address] != nil
-    }
-
-    /// Whether the row, or the commit before, is about the same endpoint: a new one with an old address is not.
-    private func isSame(_ endpoint: Endpoint, _ key: EndpointKey, _ found: EndpointRow) -> Bool {
-        if found.ifindex != 0, let port = live.ports[found.ifindex] { return port.endpoint == StableHash.id(endpoint.name) }
-        guard let before = base?.endpoint(key) else { return true }
-        return before.name == endpoint.name
-    }
-
-    private mutating func pointEndpoints() {
-        for (key, row) in switched.endpoints where row.kind == .remote || (row.kind == .local && row.ifindex == 0) {
-            guard let endpoint = index.endpoint(key), let before = earlier(key, endpoint), before.host != row.host else {
-                continue
-            }
-            let digest = Self.digest(.pointer) { hash in
-                hash.combine(key.vni)
-                hash.combine(key.address.bits)
-                hash.combine(row.host.bits)
-            }
-            guard let due = remaining(.switch, digest) else { continue }
-            endpointDue[key] = due
-            next.endpoints[key] = before
-        }
-    }
-
-    /// The row that leads to where the endpoint was, if something is there to lead to.
-    private func earlier(_ key: EndpointKey, _ endpoint: Endpoint) -> EndpointRow? {
-        if let found = live.endpoints[key], !released.contains(key.vni) {
-            guard isSame(endpoint, key, found) else { return nil }
-            switch found.kind {
-            case .local: return switched.ports[found.ifindex]?.endpoint == StableHash.id(endpoint.name) ? found : nil
-            case .remote:
-                guard isAlive(found.host), found.host != host.address else { return nil }
-                var row = found
-                row.ifindex = switched.endpoints[key]?.ifindex ?? 0
-                return row
-            case .unreachable, .gateway, .broadcast: return nil
-            }
-        }
-        // New here, not to others: where the commit before had it.
-        guard let before = base?.endpoint(key), before.name == endpoint.name, let home = base?.host(before.host),
-            home.state != .down, home.address != host.address, isAlive(home.address)
-        else { return nil }
-        return EndpointRow(kind: .remote, host: home.address, network: StableHash.id(endpoint.network))
-    }
-
-    private mutating func pointRoles() {
-        for (key, row) in switched.networks {
-            guard let network = index.network(key) else { continue }
-            var before: [IPAddress] = []
-            if !released.contains(key.vni) {
-                before = live.networks[key]?.bouncers ?? []
-                if before.isEmpty, let base, let old = base.network(network.name), base.vni(of: old) == key.vni {
-                    before = base.addresses(base.placement.bouncers[old.name] ?? [])
-                }
-            }
-            guard let members = members(before, wanted: row.bouncers, held: row.held) else { continue }
-            let digest = Self.digest(.pointer) { hash in
-                hash.combine(key.vni)
-                hash.combine(key.cidr.prefix.bits)
-                hash.combine(UInt8(key.cidr.fullLength))
-                for address in row.bouncers { hash.combine(address.bits) }
-            }
-            guard let due = remaining(.switch, digest) else { continue }
-            networkDue[key] = due
-            next.networks[key]?.bouncers = members
-        }
-        for (vni, row) in switched.vpcs {
-            guard let vpc = index.vpc(vni: vni) else { continue }
-            var before: [IPAddress] = []
-            if !released.contains(vni) {
-                before = live.vpcs[vni]?.dividers ?? []
-                if before.isEmpty, let base, base.vpc(vni: vni)?.name == vpc.name {
-                    before = base.addresses(base.placement.dividers[vpc.name] ?? [])
-                }
-            }
-            guard let members = members(before, wanted: row.dividers, held: row.held) else { continue }
-            let digest = Self.digest(.pointer) { hash in
-                hash.combine(vni)
-                for address in row.dividers { hash.combine(address.bits) }
-            }
-            guard let due = remaining(.switch, digest) else { continue }
-            vpcDue[vni] = due
-            next.vpcs[vni]?.dividers = members
-        }
-    }
-
-    /// Members to use until the switch; nil: the wanted ones at once.
-    ///
-    /// Those of before that the topology still has and that live; a host that left only where no other is.
-    private func members(_ before: [IPAddress], wanted: [IPAddress], held: Bool) -> [IPAddress]? {
-        guard before != wanted else { return nil }
-        let usable = before.filter { ($0 != host.address || held) && isAlive($0) }
-        let staying = usable.filter { index.host(at: $0) != nil }
-        let members = staying.isEmpty ? usable : staying
-        return members.isEmpty || members == wanted ? nil : members
     }
 }

@@ -40,6 +40,13 @@ struct TransitionTests {
         try run(seed: seed, kinds: Self.gentle, commits: 1)
     }
 
+    @Test("many roles move, and endpoints come to hosts that had no row for them", arguments: 0..<(50 * rounds))
+    func roles(seed: Int) throws {
+        try run(
+            seed: 75_000 + seed, kinds: [.addEndpoint, .moveEndpoint, .addHost, .weight, .bouncers, .dividers, .zone], commits: 1,
+            changes: 5...9)
+    }
+
     @Test("VNIs that pass from VPC to VPC, and everything else", arguments: 0..<(25 * rounds))
     func anything(seed: Int) throws {
         try run(seed: 50_000 + seed, kinds: Mutation.allCases, commits: 1)
@@ -92,7 +99,7 @@ struct TransitionTests {
     }
 
     /// Hosts notice within 0.6 of a settle time, and act within 0.3 of one of being due.
-    private func run(seed: Int, kinds: [Mutation], commits: Int) throws {
+    private func run(seed: Int, kinds: [Mutation], commits: Int, changes: ClosedRange<Int> = 1...3) throws {
         var random = SeededGenerator(seed: UInt64(seed))
         let settle: UInt64 = 60_000_000_000
         var builder = TopologyBuilder.random(using: &random, endpoints: 1...3)
@@ -101,7 +108,7 @@ struct TransitionTests {
         _ = try fleet.converge(to: topologies[0], base: nil, seed: seed)
         var done: [Mutation] = []
         for _ in 0..<commits {
-            done += builder.mutate(Int.random(in: 1...3, using: &random), using: &random, among: kinds)
+            done += builder.mutate(Int.random(in: changes, using: &random), using: &random, among: kinds)
             topologies.append(builder.build())
         }
         for topology in topologies { for host in topology.hosts { fleet.join(host.name, topology) } }
