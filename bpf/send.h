@@ -36,11 +36,17 @@ static __always_inline void copy_mac(__u8 *to, const __u8 *from)
 	x[2] = y[2];
 }
 
+/* Byte by byte, so that it becomes immediates: .rodata holds what the loader sets and nothing else. */
 static __always_inline void set_gateway_mac(__u8 *to)
 {
-	const __u8 mac[ETH_ALEN] = MZR_GATEWAY_MAC;
-
-	__builtin_memcpy(to, mac, ETH_ALEN);
+#define MZR_MAC_BYTE(n) (((const __u8[ETH_ALEN])MZR_GATEWAY_MAC)[n])
+	to[0] = MZR_MAC_BYTE(0);
+	to[1] = MZR_MAC_BYTE(1);
+	to[2] = MZR_MAC_BYTE(2);
+	to[3] = MZR_MAC_BYTE(3);
+	to[4] = MZR_MAC_BYTE(4);
+	to[5] = MZR_MAC_BYTE(5);
+#undef MZR_MAC_BYTE
 }
 
 /* The frame, whose IP header follows its Ethernet header, into a port of this host. */
@@ -82,6 +88,25 @@ static __always_inline void write_stage(struct mzr_stage_option *option, __u32 s
 }
 
 /*
+ * Room for a packet that is itself a tunnel's: the inner headers that its skb knows stay the innermost ones.
+ * The skb of an IPv6 packet becomes one of IPv4, as the outer header will be, which costs 20 bytes of its
+ * header: it is put back whole.
+ */
+static __noinline int make_nested_room(struct __sk_buff *skb, __u32 overhead, __u32 ipv6)
+{
+	const __s32 lost = sizeof(struct ipv6hdr) - sizeof(struct iphdr);
+	__u8 header[sizeof(struct ipv6hdr)];
+
+	if (!ipv6)
+		return bpf_skb_adjust_room(skb, overhead, BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_FIXED_GSO);
+	if (bpf_skb_load_bytes(skb, ETH_HLEN, header, sizeof(header)) ||
+	    bpf_skb_change_proto(skb, bpf_htons(ETH_P_IP), 0) ||
+	    bpf_skb_adjust_room(skb, overhead + lost, BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_FIXED_GSO))
+		return -1;
+	return bpf_skb_store_bytes(skb, ETH_HLEN + overhead, header, sizeof(header), 0);
+}
+
+/*
  * Puts the endpoint's frame into Geneve for way->host. The inner frame keeps its Ethernet header, and the skb
  * learns where the inner headers are, so that interfaces with tunnel offloads can still segment it.
  */
@@ -103,10 +128,8 @@ static __always_inline int encapsulate(struct __sk_buff *skb, const struct mzr_c
 	if (too_big(skb, row, in, overhead))
 		return MZR_DROP_TOO_BIG;
 	rc = bpf_skb_adjust_room(skb, overhead, BPF_ADJ_ROOM_MAC, flags | encap);
-	/* The endpoint's packet is itself a tunnel's: its own inner headers stay the ones that the skb knows.
-	 */
-	if (rc == -MZR_EALREADY && !in->ipv6)
-		rc = bpf_skb_adjust_room(skb, overhead, BPF_ADJ_ROOM_MAC, flags);
+	if (rc == -MZR_EALREADY)
+		rc = make_nested_room(skb, overhead, in->ipv6);
 	if (rc)
 		return MZR_DROP_INTERNAL;
 

@@ -76,7 +76,8 @@ static __always_inline int xdp_program(struct xdp_md *xdp)
 		reason = MZR_DROP_INTERNAL;
 		goto drop;
 	}
-	/* Not XDP_TX: a veth kicks its peer for that only if the peer runs XDP too, and else lets frames lie. */
+	/* Not XDP_TX: a veth kicks its peer for that only if the peer runs XDP too, and else lets frames lie.
+	 */
 	return bpf_redirect(row->uplink, 0);
 drop:
 	count_drop(reason, c.length);

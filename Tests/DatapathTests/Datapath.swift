@@ -31,7 +31,8 @@ final class Datapath: @unchecked Sendable {
     private let object: OpaquePointer
     let cpus: Int
 
-    init() throws {
+    /// `decapFlags`: what the loader puts into `mzr_decap_flags`.
+    init(decapFlags: UInt64 = 0) throws {
         var options = bpf_object_open_opts()
         options.sz = MemoryLayout<bpf_object_open_opts>.size
         guard let object = bpf_object__open_mem(mzr_object_bytes(), mzr_object_size(), &options) else {
@@ -39,6 +40,10 @@ final class Datapath: @unchecked Sendable {
         }
         self.object = object
         cpus = Int(libbpf_num_possible_cpus())
+        guard let rodata = bpf_object__find_map_by_name(object, ".rodata") else { throw Failure(description: "no .rodata") }
+        var flags = decapFlags
+        let set = bpf_map__set_initial_value(rodata, &flags, MemoryLayout<UInt64>.size)
+        guard set == 0 else { throw Failure(description: "mzr_decap_flags: \(set)") }
         let code = bpf_object__load(object)
         guard code == 0 else { throw Failure(description: "load: \(code)") }
     }

@@ -37,8 +37,8 @@ struct Fixture: Sendable, CustomTestStringConvertible {
     static let xdpPass: UInt32 = 2
     static let xdpRedirect: UInt32 = 4
 
-    func check() throws {
-        let world = try World.shared.get()
+    func check(in world: Result<World, any Error> = World.shared) throws {
+        let world = try world.get()
         try world.reset()
         let outcome = try world.namespace.run { try world.datapath.run(program, packet, context) }
         let isXDP = program == .xdp

@@ -197,6 +197,9 @@ extension DatapathTests {
     @Test(arguments: deliveries)
     func uplink(_ fixture: Fixture) throws { try fixture.check() }
 
+    @Test(arguments: deliveries)
+    func uplinkOfANewerKernel(_ fixture: Fixture) throws { try fixture.check(in: World.newer) }
+
     @Test(arguments: transit.map { Fixture($0.0, .uplink, $0.1, port: World.uplink, .send($0.2, mark: mark)) })
     func transitByTC(_ fixture: Fixture) throws { try fixture.check() }
 

@@ -19,6 +19,8 @@ func mac(_ text: String) -> MACAddress {
 /// 13. VNI 300 has port 14 and no `vpcs` row. VNI 400's networks are all held here. VNI 500's only divider is h1.
 final class World: @unchecked Sendable {
     static let shared = Result { try World() }
+    /// The same with BPF_F_ADJ_ROOM_DECAP_L3_IPV6, as on Linux 6.3 and later.
+    static let newer = Result { try World(decapFlags: 1 << 8) }
 
     let datapath: Datapath
     let namespace: NetworkNamespace
@@ -53,8 +55,8 @@ final class World: @unchecked Sendable {
         return raw(key)
     }
 
-    init() throws {
-        datapath = try Datapath()
+    init(decapFlags: UInt64 = 0) throws {
+        datapath = try Datapath(decapFlags: decapFlags)
         namespace = try NetworkNamespace()
         try namespace.shell(
             "ip link set lo up; ip link add name up0 index 2 type veth peer name under index 3; "
