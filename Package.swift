@@ -73,7 +73,7 @@ let package = Package(
             swiftSettings: settings),
         .testTarget(
             name: "CommandTests",
-            dependencies: ["Topology", "Desired", "Planner", "Lab", "TestSupport", subprocess, systemPackage],
+            dependencies: ["Topology", "Desired", "Planner", "Lab", "TestSupport", subprocess, systemPackage], exclude: ["Traffic"],
             swiftSettings: settings),
     ],
     cLanguageStandard: .c17

@@ -16,6 +16,14 @@ public struct Tool: Sendable {
         self.namespace = namespace
     }
 
+    /// The program at another place.
+    public init(path: String) { self.path = path }
+
+    /// Whether a command is installed.
+    public static func exists(_ command: String) -> Bool {
+        ["/usr/bin/", "/bin/", "/usr/sbin/", "/sbin/", "/usr/local/bin/"].contains { access($0 + command, X_OK) == 0 }
+    }
+
     static func besideTests(_ name: String) -> String {
         var link = [UInt8](repeating: 0, count: 4096)
         // The tests are a program of the build folder, or a bundle that one of the toolchain's opens.

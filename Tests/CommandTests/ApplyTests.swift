@@ -1,0 +1,220 @@
+import Glibc
+import TestSupport
+import Testing
+
+/// `apply` and `detach` on a host of a lab: what they change, what they refuse, and what they leave alone.
+@Suite(.needsRoot) struct ApplyTests {
+    static func twoHosts(_ datapath: String = "auto") -> Fleet {
+        var fleet = ScenarioTests.oneNetwork(datapath, hosts: 2)
+        fleet.endpoint("acme/prod/web/c", 12, on: "h1")
+        return fleet
+    }
+
+    @Test func secondApplyChangesNothing() async throws {
+        let fleet = Self.twoHosts()
+        try await LabFixture.with(fleet) { lab in
+            let endpoints = try await lab.rows("h1", "endpoints")
+            let again = try await lab.apply("h1")
+            #expect(again.status == 0, "\(again.error)")
+            #expect(again.output.contains("No changes."))
+            #expect(again.output.hasSuffix("Apply complete! Resources: 0 added, 0 changed, 0 destroyed.\n"))
+            #expect(try await lab.rows("h1", "endpoints") == endpoints)
+        }
+    }
+
+    @Test func whatItCannotBeIsRefused() async throws {
+        let fleet = Self.twoHosts()
+        try await LabFixture.with(fleet) { lab in
+            // h2's address is not h1's.
+            let tool = lab.tool(on: "h1")
+            let wrong = try await tool.run("apply", "--repo", lab.repo, "--host", "h2", "--bpffs", lab.bpffs("h1"))
+            #expect(wrong.status == 1)
+            #expect(wrong.error.contains("172.16.0.2") && wrong.error.contains("172.16.0.1"), "\(wrong.error)")
+            let unknown = try await tool.run("apply", "--repo", lab.repo, "--host", "h9", "--bpffs", lab.bpffs("h1"))
+            #expect(unknown.status == 1)
+            #expect(unknown.error.contains("h9") && unknown.error.contains("h1, h2"), "\(unknown.error)")
+            let other = try await tool.run("detach", "--host", "h2", "--bpffs", lab.bpffs("h1"))
+            #expect(other.status != 0, "the maps of h1 are not h2's to remove")
+            let nowhere = try await lab.tool(on: "h1").run("apply", "--repo", lab.repo, "--host", "h1", "--bpffs", lab.git.folder)
+            #expect(nowhere.status == 1 && nowhere.error.contains("bpffs"), "\(nowhere.error)")
+            try await ScenarioTests.holds(lab, fleet)
+        }
+    }
+
+    @Test func errorsInTheTopologyChangeNothing() async throws {
+        var fleet = Self.twoHosts()
+        try await LabFixture.with(fleet) { lab in
+            let endpoints = try await lab.rows("h1", "endpoints")
+            fleet.endpoint("acme/prod/web/d", 13, on: "h7")
+            fleet.endpoint("acme/prod/web/e", 10, on: "h1")
+            try await lab.commit(fleet)
+            let outcome = try await lab.apply("h1")
+            #expect(outcome.status == 1)
+            #expect(outcome.error.contains("acme.yaml:") && outcome.error.contains("2 errors"), "\(outcome.error)")
+            #expect(try await lab.rows("h1", "endpoints") == endpoints)
+        }
+    }
+
+    @Test func aTakenPortIsAnErrorBeforeAnyWrite() async throws {
+        let fleet = Self.twoHosts()
+        try await LabFixture.with(fleet) { lab in
+            #expect(try await lab.detach("h1").succeeded)
+            let made = try await lab.on("h1", "ip", "link", "add", "vx0", "type", "vxlan", "dstport", "6081", "external")
+            #expect(made.succeeded, "\(made.error)")
+            _ = try await lab.on("h1", "ip", "link", "set", "vx0", "up")
+            let refused = try await lab.apply("h1")
+            #expect(refused.status == 1)
+            #expect(refused.error.contains("6081") && refused.error.contains("taken"), "\(refused.error)")
+            #expect(try await lab.attached("h1") == [], "nothing was written")
+            _ = try await lab.on("h1", "ip", "link", "del", "vx0")
+            #expect(try await lab.apply("h1").succeeded)
+            try await ScenarioTests.holds(lab, fleet)
+        }
+    }
+
+    @Test func aSecondReconcilerIsToldWhoHoldsTheLock() async throws {
+        let fleet = Self.twoHosts()
+        try await LabFixture.with(fleet) { lab in
+            let directory = lab.bpffs("h1")
+            try await Tool.whileRunning(
+                ["flock", "--no-fork", directory, "sleep", "1000"], log: "\(lab.git.folder)/flock"
+            ) { holder in
+                let isHeld = try await eventually {
+                    try await !Tool.execute(["flock", "-n", directory, "true"]).succeeded
+                }
+                #expect(isHeld)
+                let refused = try await lab.apply("h1")
+                #expect(refused.status != 0)
+                #expect(refused.error.contains("\(holder.pid)") && refused.error.contains("sleep"), "\(refused.error)")
+                #expect(try await lab.plan("h1").succeeded, "a plan needs no lock")
+            }
+            #expect(try await lab.apply("h1").succeeded, "a lock dies with its holder")
+        }
+    }
+
+    @Test(arguments: datapaths)
+    func interfacesComeAndGo(datapath: String) async throws {
+        let fleet = Self.twoHosts(datapath)
+        try await LabFixture.with(fleet) { lab in
+            let endpoint = fleet["acme/prod/web/b"]
+            try await lab.unplug(endpoint)
+            let without = try await lab.apply("h2")
+            #expect(without.status == 0, "an interface that is missing fails nothing: \(without.error)")
+            #expect(without.output.contains("Pending: acme/prod/web/b"), "\(without.output)")
+            #expect(try await lab.status("h2").pending.count == endpoint.addresses.count)
+            #expect(try await lab.failures(fleet, except: [endpoint.path], kinds: ["ping"]) == [], "the others go on")
+            #expect(try await lab.plan("h2").output.contains("No changes."))
+
+            // Another index, another MAC.
+            try await lab.plug(endpoint, mac: "02:00:00:00:00:42")
+            let found = try await lab.apply("h2")
+            #expect(found.succeeded && !found.output.contains("Pending"), "\(found.output)\(found.error)")
+            #expect(try await lab.status("h2").pending == [])
+            try await ScenarioTests.holds(lab, fleet, "attached again")
+
+            // Gone and back between two applies.
+            try await lab.unplug(endpoint)
+            try await lab.plug(endpoint)
+            #expect(try await lab.apply("h2").succeeded)
+            try await ScenarioTests.holds(lab, fleet, "made anew under its name")
+        }
+    }
+
+    @Test func theUplinkIsMadeAnew() async throws {
+        let fleet = Self.twoHosts("xdp")
+        try await LabFixture.with(fleet) { lab in
+            // The lab makes again what is missing; apply attaches to it.
+            _ = try await lab.on("h1", "ip", "link", "del", "dev", "eth0")
+            let refused = try await lab.apply("h1")
+            #expect(refused.status == 1 && refused.error.contains("172.16.0.1"), "its address went along: \(refused.error)")
+            try await lab.up()
+            try await ScenarioTests.holds(lab, fleet)
+        }
+    }
+
+    @Test(arguments: datapaths)
+    func detachLeavesNothing(datapath: String) async throws {
+        let fleet = Self.twoHosts(datapath)
+        try await LabFixture.with(fleet) { lab in
+            #expect(try await lab.attached("h1") != [], "what is to be gone can be seen")
+            let outcome = try await lab.detach("h1")
+            #expect(outcome.status == 0, "\(outcome.error)")
+            #expect(try await lab.attached("h1") == [])
+            #expect(access(lab.bpffs("h1"), F_OK) != 0, "not even the folder")
+            #expect(try await lab.on("h1", "tc", "qdisc", "show").output.contains("clsact") == false)
+            #expect(try await lab.detach("h1").output.contains("No changes."))
+            #expect(try await lab.apply("h1").succeeded)
+            try await ScenarioTests.holds(lab, fleet)
+        }
+    }
+
+    /// Rows that somebody else removed, added or changed; filters taken away.
+    @Test func driftIsRepaired() async throws {
+        let fleet = Self.twoHosts("xdp")
+        try await LabFixture.with(fleet) { lab in
+            let map = "\(lab.bpffs("h1"))/hosts"
+            for words in [
+                ["bpftool", "map", "delete", "pinned", map, "key", "172", "16", "0", "2"],
+                ["bpftool", "map", "update", "pinned", map, "key", "9", "9", "9", "9", "value"] + Array(repeating: "1", count: 8),
+            ] {
+                let outcome = try await Tool.execute(words)
+                #expect(outcome.succeeded, "\(outcome.output)\(outcome.error)")
+            }
+            _ = try await lab.on("h1", "tc", "filter", "del", "dev", fleet["acme/prod/web/a"].interface, "ingress")
+            _ = try await lab.on("h1", "tc", "qdisc", "del", "dev", "eth0", "clsact")
+            _ = try await lab.on("h1", "ip", "link", "set", "dev", "eth0", "xdp", "off")
+            let plan = try await lab.plan("h1", "--detailed-exitcode")
+            #expect(plan.status == 2)
+            let outcome = try await lab.apply("h1")
+            #expect(outcome.succeeded, "\(outcome.output)\(outcome.error)")
+            try await ScenarioTests.holds(lab, fleet)
+        }
+    }
+
+    /// A git server that has gone, and a reboot without it: the commit applied last is what the host goes on with.
+    @Test func withoutTheGitServer() async throws {
+        let fleet = Self.twoHosts()
+        try await LabFixture.with(fleet) { lab in
+            let words = [
+                "apply", "--repo", "file://\(lab.repo)", "--host", "h1", "--bpffs", lab.bpffs("h1"),
+                "--cache", "\(lab.git.folder)/cache",
+            ]
+            let tool = lab.tool(on: "h1")
+            let first = try await tool.run(words)
+            #expect(first.succeeded, "\(first.error)")
+            #expect(rename(lab.repo, lab.repo + "-away") == 0)
+            defer { rename(lab.repo + "-away", lab.repo) }
+            let second = try await tool.run(words)
+            #expect(second.status == 1, "somebody must hear of it")
+            #expect(second.error.contains("kept on the commit"), "\(second.error)")
+
+            // A reboot: nothing is pinned nor attached any more.
+            #expect(try await lab.detach("h1").succeeded)
+            let third = try await tool.run(words)
+            #expect(third.status == 1, "\(third.error)")
+            #expect(try await lab.failures(fleet) == [], "the network is up without the server")
+        }
+    }
+
+    /// Applying again, and the programs replaced by themselves, under traffic.
+    @Test(arguments: datapaths)
+    func applyUnderTraffic(datapath: String) async throws {
+        var fleet = Self.twoHosts(datapath)
+        try await LabFixture.with(fleet) { lab in
+            let reports = try await lab.underTraffic([("acme/prod/web/a", "acme/prod/web/b")], of: fleet) {
+                for _ in 0..<3 { for host in ["h1", "h2"] { #expect(try await lab.apply(host).succeeded) } }
+                // More rows than the maps have room for: every map grows, and every program is replaced.
+                for number in 100..<190 { fleet.endpoint("acme/prod/web/n\(number)", number, on: "h2") }
+                let capacity = try await lab.rows("h1", "endpoints").count
+                try await lab.commit(fleet)
+                for host in ["h1", "h2"] {
+                    let outcome = try await lab.apply(host)
+                    #expect(outcome.succeeded, "\(outcome.error)")
+                }
+                #expect(try await lab.rows("h1", "endpoints").count > capacity + 100)
+            }
+            for report in reports { #expect(report.isUnharmed, "\(report)") }
+            #expect(try await lab.unfinished(fleet) == [])
+        }
+    }
+}

@@ -1,0 +1,119 @@
+import Glibc
+import TestSupport
+import Testing
+
+/// `apply` killed at random times under traffic: the next one converges, and nothing of the killed one is left.
+@Suite(.needsRoot) struct KillTests {
+    /// The same delays for the same seed: MIZAR_SEED repeats a run.
+    struct Delays {
+        var state: UInt64
+
+        init() {
+            state = getenv("MIZAR_SEED").flatMap { UInt64(String(cString: $0)) } ?? UInt64.random(in: 1...UInt64.max)
+            print("MIZAR_SEED=\(state)")
+        }
+
+        /// Milliseconds, by SplitMix64.
+        mutating func next(below limit: Int) -> Int {
+            state &+= 0x9e37_79b9_7f4a_7c15
+            var value = state
+            value = (value ^ value >> 30) &* 0xbf58_476d_1ce4_e5b9
+            value = (value ^ value >> 27) &* 0x94d0_49bb_1331_11eb
+            return Int((value ^ value >> 31) % UInt64(limit))
+        }
+    }
+
+    @Test(arguments: datapaths)
+    func theNextApplyConverges(datapath: String) async throws {
+        var delays = Delays()
+        let small = ScenarioTests.twoTenants(datapath, hosts: 2)
+        var fleets = [Self.onTwoHosts(small)]
+        fleets.append(fleets[0])
+        // Between the two: a VPC, a network, roles, and more rows than the maps have room for.
+        fleets[1].remove(vpc: "globex/prod")
+        for number in 30..<100 { fleets[1].endpoint("acme/prod/web/n\(number)", number, on: number % 2 == 0 ? "h1" : "h2") }
+        fleets[1].roles(on: "h2")
+        try await LabFixture.with(fleets[0]) { lab in
+            var interrupted = 0
+            let reports = try await lab.underTraffic([("acme/prod/web/a", "acme/prod/web/b")], of: fleets[0]) {
+                for round in 1...12 {
+                    // The lab's interfaces stay: endpoints without one are pending.
+                    let fleet = fleets[round % 2]
+                    try await lab.commit(fleet)
+                    let clock = ContinuousClock()
+                    let start = clock.now
+                    #expect(try await lab.apply("h2").succeeded)
+                    let whole = max(20, Int((clock.now - start) / .milliseconds(1)))
+                    let delay = delays.next(below: whole)
+                    let outcome = try await Self.applyKilled(lab, "h1", after: delay)
+                    if outcome == 137 { interrupted += 1 }
+                    let next = try await lab.apply("h1")
+                    #expect(next.succeeded, "round \(round), killed after \(delay) ms: \(next.output)\(next.error)")
+                    let unfinished = try await lab.unfinished(fleet)
+                    #expect(unfinished == [], "round \(round), killed after \(delay) ms")
+                    try await Self.expectNoRemains(lab, "round \(round), killed after \(delay) ms")
+                }
+            }
+            print("\(datapath): \(interrupted) of 12 were killed; \(reports)")
+            #expect(interrupted > 0)
+            for report in reports { #expect(report.error == nil && report.turns > 0, "\(report)") }
+            // A kill may leave a host for some milliseconds between two states, never without its programs.
+            for report in reports { #expect(report.udpGap < 2, "\(report)") }
+            try await lab.commit(fleets[0])
+            for host in ["h1", "h2"] { #expect(try await lab.apply(host).succeeded) }
+            try await ScenarioTests.holds(lab, fleets[0])
+        }
+    }
+
+    /// From nothing, each time killed a little later: the programs' first load, attaching, pinning.
+    @Test(arguments: datapaths)
+    func theFirstApplyKilled(datapath: String) async throws {
+        var delays = Delays()
+        let fleet = ApplyTests.twoHosts(datapath)
+        try await LabFixture.with(fleet) { lab in
+            #expect(try await lab.detach("h1").succeeded)
+            let clock = ContinuousClock()
+            let start = clock.now
+            #expect(try await lab.apply("h1").succeeded)
+            let whole = max(50, Int((clock.now - start) / .milliseconds(1)))
+            for round in 1...8 {
+                #expect(try await lab.detach("h1").succeeded)
+                let delay = delays.next(below: whole)
+                _ = try await Self.applyKilled(lab, "h1", after: delay)
+                if round % 4 == 0 {
+                    // What a killed apply leaves can also be taken off.
+                    #expect(try await lab.detach("h1").succeeded)
+                    #expect(try await lab.attached("h1") == [], "killed after \(delay) ms")
+                }
+                let next = try await lab.apply("h1")
+                #expect(next.succeeded, "killed after \(delay) ms: \(next.output)\(next.error)")
+                #expect(try await lab.unfinished(fleet) == [], "killed after \(delay) ms")
+                try await Self.expectNoRemains(lab, "killed after \(delay) ms")
+            }
+            try await ScenarioTests.holds(lab, fleet)
+        }
+    }
+
+    /// - Returns: 137 if it was killed before its end.
+    static func applyKilled(_ lab: LabFixture, _ host: String, after milliseconds: Int) async throws -> Int32 {
+        let command =
+            ["timeout", "--foreground", "-s", "KILL", "\(Double(max(1, milliseconds)) / 1000)"]
+            + ["nsenter", "--net=/run/netns/\(lab.namespace(host: host))", "--", Tool().path, "apply", "--quiet"]
+            + lab.arguments(host)
+        return try await Tool.execute(command).status
+    }
+
+    /// One pin a table, none of a copy; one filter a place.
+    static func expectNoRemains(_ lab: LabFixture, _ comment: Comment, sourceLocation: SourceLocation = #_sourceLocation) async throws {
+        let attached = try await lab.attached("h1")
+        #expect(Set(attached).count == attached.count, comment, sourceLocation: sourceLocation)
+        #expect(attached.filter { $0.hasSuffix("_next") } == [], comment, sourceLocation: sourceLocation)
+    }
+
+    static func onTwoHosts(_ fleet: Fleet) -> Fleet {
+        var fleet = fleet
+        for index in fleet.endpoints.indices where fleet.endpoints[index].host == "h3" { fleet.endpoints[index].host = "h2" }
+        fleet.roles(on: "h1", "h2", shards: 2)
+        return fleet
+    }
+}

@@ -1,0 +1,107 @@
+import FoundationEssentials
+import Glibc
+import TestSupport
+import Testing
+
+/// `plan --base --head`: a pull request's change to the whole fleet, by a user without privileges, without the kernel.
+@Suite struct PullRequestTests {
+    struct Repository {
+        let git: GitFixture
+        var tool: Tool
+        var words: [String] { ["plan", "--repo", "\(git.folder)/repo", "--base", "main", "--head", "change"] }
+    }
+
+    /// Branch `change` adds an endpoint, moves one, and removes a network.
+    static func repository() async throws -> Repository {
+        let git = try GitFixture()
+        var fleet = ScenarioTests.twoTenants("tc")
+        try await git.repository(files: fleet.files)
+        try await git.git("switch", "-q", "-c", "change")
+        fleet.endpoint("acme/prod/web/new", 50, on: "h3")
+        fleet.move("acme/prod/web/b", to: "h1")
+        fleet.remove(network: "globex/prod/db")
+        try await git.git("rm", "-rqf", ".")
+        try await git.commit(fleet.files)
+        try await git.git("switch", "-q", "main")
+        var tool = Tool()
+        if geteuid() == 0 {
+            // Anybody may read the repository, as on a machine that runs the checks of many.
+            chmod(git.folder, 0o755)
+            tool.user = 65534
+            if try await !tool.canRun() { tool = try await tool.copied(to: git.folder) }
+        }
+        return Repository(git: git, tool: tool)
+    }
+
+    @Test func textSumsUpFirst() async throws {
+        let repository = try await Self.repository()
+        let plan = try await repository.tool.run(repository.words)
+        #expect(plan.status == 0, "\(plan.error)")
+        for word in ["h1", "h2", "h3", "acme/prod/web/new", "acme/prod/web/b", "globex/prod/db", "acme.yaml:"] {
+            #expect(plan.output.contains(word), "\(word) in \(plan.output)")
+        }
+        #expect(plan.output.contains(" to add, ") && plan.output.contains(" to destroy."))
+        #expect(plan.output == (try await repository.tool.run(repository.words).output), "the same each time")
+    }
+
+    @Test func jsonIsJSONAndMarkdownIsAComment() async throws {
+        struct Report: Decodable {
+            struct Host: Decodable {}
+            var formatVersion: String
+            var hosts: [Host]
+        }
+        let repository = try await Self.repository()
+        let json = try await repository.tool.run(repository.words + ["--format", "json"])
+        #expect(json.status == 0, "\(json.error)")
+        let decoder = JSONDecoder()
+        decoder.keyDecodingStrategy = .convertFromSnakeCase
+        #expect(try decoder.decode(Report.self, from: Data(json.output.utf8)).hosts.count == 3)
+        let markdown = try await repository.tool.run(repository.words + ["--format", "markdown"])
+        #expect(markdown.status == 0 && markdown.output.contains("|") && markdown.output.contains("acme/prod/web/new"))
+    }
+
+    @Test func exitCodes() async throws {
+        let repository = try await Self.repository()
+        #expect(try await repository.tool.run(repository.words + ["--detailed-exitcode"]).status == 2)
+        let repo = "\(repository.git.folder)/repo"
+        let same = try await repository.tool.run("plan", "--repo", repo, "--base", "main", "--head", "main", "--detailed-exitcode")
+        #expect(same.status == 0, "\(same.output)\(same.error)")
+        #expect(same.output.contains("No changes"))
+        let missing = try await repository.tool.run("plan", "--repo", repo, "--base", "main", "--head", "nowhere")
+        #expect(missing.status == 1 && missing.error.contains("nowhere"), "\(missing.error)")
+        // A head with an error names its place.
+        var fleet = ScenarioTests.twoTenants("tc")
+        fleet.endpoint("acme/prod/web/bad", 10, on: "h1")
+        try await repository.git.git("switch", "-q", "-c", "broken")
+        try await repository.git.commit(fleet.files)
+        let broken = try await repository.tool.run("plan", "--repo", repo, "--base", "main", "--head", "broken")
+        #expect(broken.status == 1 && broken.error.contains("acme.yaml:"), "\(broken.error)")
+    }
+
+    /// Neither BPF nor interfaces: the trace shows that it never asks for either.
+    @Test(.enabled(if: access("/usr/bin/strace", X_OK) == 0, "strace is not installed"))
+    func theKernelIsNotAsked() async throws {
+        let repository = try await Self.repository()
+        let trace = "\(repository.git.folder)/trace"
+        let outcome = try await Tool.execute(
+            ["strace", "-f", "-qq", "-o", trace, "-e", "trace=bpf,open,openat,socket", repository.tool.path] + repository.words)
+        #expect(outcome.status == 0, "\(outcome.error)")
+        let lines = try await Tool.execute(["grep", "-E", "^[0-9]+ +(bpf|socket)\\(|/sys/fs/bpf", trace]).output
+        #expect(lines == "")
+    }
+}
+
+extension Tool {
+    /// Whether the user can run the program where it is: it may lie in somebody else's home.
+    func canRun() async throws -> Bool { try await run("--version").status == 0 }
+
+    /// A copy that the user can run; without privileges though the same user, if the Swift runtime cannot be reached either.
+    func copied(to folder: String) async throws -> Tool {
+        let copy = "\(folder)/mizar-reconcile"
+        _ = try await Tool.execute(["cp", path, copy])
+        var tool = Tool(path: copy)
+        tool.user = user
+        if try await !tool.canRun() { tool.user = nil }
+        return tool
+    }
+}

@@ -1,0 +1,74 @@
+import Glibc
+import TestSupport
+import Testing
+
+/// The daemon: it notices commits and interfaces, survives what fails, and leaves the data plane running.
+@Suite(.needsRoot) struct RunTests {
+    static func command(_ lab: LabFixture, _ host: String, repo: String, interval: String) -> [String] {
+        [
+            Tool().path, "run", "--repo", repo, "--host", host, "--bpffs", lab.bpffs(host), "--interval", interval,
+            "--cache", "\(lab.git.folder)/cache",
+        ]
+    }
+
+    @Test func aNewInterfaceIsAttachedAtOnce() async throws {
+        let fleet = ApplyTests.twoHosts()
+        try await LabFixture.with(fleet) { lab in
+            let endpoint = fleet["acme/prod/web/b"]
+            let status = try await Tool.whileRunning(
+                Self.command(lab, "h2", repo: lab.repo, interval: "1h"), namespace: lab.namespace(host: "h2"),
+                log: "\(lab.git.folder)/run.log"
+            ) { daemon in
+                #expect(try await eventually { daemon.output.contains("reconciling") }, "\(daemon.output)")
+                try await lab.unplug(endpoint)
+                let isPending = try await eventually { try await lab.status("h2").pending.count == 2 }
+                #expect(isPending, "\(daemon.output)")
+                try await lab.plug(endpoint)
+                let clock = ContinuousClock()
+                let start = clock.now
+                let isAttached = try await eventually(within: .seconds(5)) {
+                    try await lab.status("h2").attachments.contains { $0.interface == endpoint.interface }
+                }
+                print("attached \(clock.now - start) after the interface appeared")
+                #expect(isAttached, "\(daemon.output)")
+                #expect(try await lab.failures(fleet) == [])
+            }
+            #expect(status == 0, "SIGTERM is a clean end")
+            try await ScenarioTests.holds(lab, fleet, "the data plane goes on")
+        }
+    }
+
+    @Test func itSurvivesWhatFails() async throws {
+        var fleet = ApplyTests.twoHosts()
+        try await LabFixture.with(fleet) { lab in
+            let status = try await Tool.whileRunning(
+                Self.command(lab, "h1", repo: "file://\(lab.repo)", interval: "100ms"),
+                namespace: lab.namespace(host: "h1"), log: "\(lab.git.folder)/run.log"
+            ) { daemon in
+                #expect(try await eventually { daemon.output.contains("reconciling") }, "\(daemon.output)")
+                // A commit with errors.
+                fleet.endpoint("acme/prod/web/x", 99, on: "h7")
+                try await lab.commit(fleet)
+                #expect(try await eventually { daemon.output.contains("the host stays as it is") }, "\(daemon.output)")
+                // A server that has gone, and comes back with a commit.
+                #expect(rename(lab.repo, lab.repo + "-away") == 0)
+                #expect(try await eventually { daemon.output.contains("repo") && daemon.output.contains("error") })
+                #expect(daemon.isRunning)
+                #expect(rename(lab.repo + "-away", lab.repo) == 0)
+                fleet.remove("acme/prod/web/x", "acme/prod/web/c")
+                try await lab.commit(fleet)
+                let isDone = try await eventually {
+                    try await lab.rows("h1", "ports").count == 1
+                }
+                #expect(isDone, "\(daemon.output)")
+                #expect(try await eventually { daemon.output.contains("works again") }, "\(daemon.output)")
+                // Drift.
+                _ = try await lab.on("h1", "tc", "filter", "del", "dev", fleet["acme/prod/web/a"].interface, "ingress")
+                #expect(try await eventually { try await lab.plan("h1").output.contains("No changes.") }, "\(daemon.output)")
+            }
+            #expect(status == 0)
+            #expect(try await lab.apply("h2").succeeded)
+            try await ScenarioTests.holds(lab, fleet)
+        }
+    }
+}

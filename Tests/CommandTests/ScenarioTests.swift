@@ -1,0 +1,159 @@
+import TestSupport
+import Testing
+
+/// Who reaches whom, wherever tables and endpoints are: real packets, and afterwards nothing is left to do.
+@Suite(.needsRoot) struct ScenarioTests {
+    /// Traffic as the fleet says, and no host with anything left to do.
+    static func holds(
+        _ lab: LabFixture, _ fleet: Fleet, except: Set<String> = [], _ comment: Comment? = nil,
+        sourceLocation: SourceLocation = #_sourceLocation
+    ) async throws {
+        let failures = try await lab.failures(fleet, except: except)
+        #expect(failures == [], comment, sourceLocation: sourceLocation)
+        let unfinished = try await lab.unfinished(fleet)
+        #expect(unfinished == [], comment, sourceLocation: sourceLocation)
+    }
+
+    static func oneNetwork(_ datapath: String, hosts: Int = 4) -> Fleet {
+        var fleet = Fleet(hosts: hosts, datapath: datapath)
+        fleet.vpc("acme/prod", vni: 4097)
+        fleet.network("acme/prod/web", 1)
+        fleet.endpoint("acme/prod/web/a", 10, on: "h1")
+        fleet.endpoint("acme/prod/web/b", 11, on: "h2")
+        return fleet
+    }
+
+    static func twoTenants(_ datapath: String, hosts: Int = 3) -> Fleet {
+        var fleet = Fleet(hosts: hosts, datapath: datapath)
+        for (tenant, vni) in [("acme", 4097), ("globex", 4098)] {
+            fleet.vpc("\(tenant)/prod", vni: vni)
+            fleet.network("\(tenant)/prod/web", 1)
+            fleet.network("\(tenant)/prod/db", 2)
+            fleet.endpoint("\(tenant)/prod/web/a", 10, on: "h1")
+            fleet.endpoint("\(tenant)/prod/web/b", 11, on: "h2")
+            fleet.endpoint("\(tenant)/prod/db/c", 10, on: tenant == "acme" ? "h3" : "h1")
+        }
+        return fleet
+    }
+
+    /// Scenarios 1, 2 and 3: bouncers on neither end's host, one or two of them, on the receiver's, the sender's, both;
+    /// both ends on one host, and everything on one.
+    @Test(arguments: datapaths, ["bridged", "routed"])
+    func bouncersAnywhere(datapath: String, underlay: String) async throws {
+        var fleet = Self.oneNetwork(datapath)
+        fleet.roles(on: "h3")
+        try await LabFixture.with(fleet, underlay: underlay) { lab in
+            let b = fleet["acme/prod/web/b"]
+            #expect(try await lab.knows("h3", b, vni: 4097), "the bouncer has the endpoint")
+            #expect(try await !lab.knows("h1", b, vni: 4097), "so packets go by the bouncer")
+            try await Self.holds(lab, fleet, "a bouncer elsewhere")
+            fleet.roles(on: "h3", "h4", shards: 2)
+            try await lab.change(to: fleet)
+            try await Self.holds(lab, fleet, "two bouncers elsewhere")
+            fleet.roles(on: "h2")
+            try await lab.change(to: fleet)
+            #expect(try await !lab.knows("h3", b, vni: 4097), "a bouncer that was relieved forgets")
+            try await Self.holds(lab, fleet, "a bouncer at one end")
+            fleet.roles(on: "h1", "h2", shards: 2)
+            try await lab.change(to: fleet)
+            try await Self.holds(lab, fleet, "a bouncer at both ends")
+            fleet.roles(on: "h2")
+            fleet.move("acme/prod/web/b", to: "h1")
+            try await lab.change(to: fleet)
+            try await Self.holds(lab, fleet, "both endpoints on one host, the bouncer on another")
+            fleet.roles(on: "h1")
+            try await lab.change(to: fleet)
+            try await Self.holds(lab, fleet, "all on one host")
+        }
+    }
+
+    /// Scenario 4: two VPCs with the same addresses on the same hosts.
+    @Test(arguments: datapaths)
+    func sameAddressesInTwoVPCs(datapath: String) async throws {
+        var fleet = Self.twoTenants(datapath)
+        fleet.endpoint("globex/prod/web/lonely", 99, on: "h2")
+        try await LabFixture.with(fleet) { lab in
+            try await Self.holds(lab, fleet)
+            // An address that only the other tenant has.
+            let lonely = fleet["globex/prod/web/lonely"].addresses
+            #expect(try await lab.failures(fleet, silent: [("acme/prod/web/a", lonely)], kinds: ["udp"]) == [])
+        }
+    }
+
+    /// Scenarios 5 and 6: two networks with a divider; then three bouncers a network and three dividers, co-located.
+    @Test(arguments: datapaths, ["bridged", "routed"])
+    func networksAndDividers(datapath: String, underlay: String) async throws {
+        var fleet = Self.oneNetwork(datapath)
+        fleet.network("acme/prod/db", 2)
+        fleet.endpoint("acme/prod/db/c", 10, on: "h2")
+        fleet.endpoint("acme/prod/db/d", 11, on: "h3")
+        fleet.roles(on: "h4")
+        try await LabFixture.with(fleet, underlay: underlay) { lab in
+            let networks = try await lab.rows("h1", "networks").count
+            #expect(networks == 2, "h1 has the two blocks of its own network, so packets to the other go by the divider")
+            try await Self.holds(lab, fleet, "one bouncer, one divider")
+            fleet.roles(on: "h1", "h2", "h3", "h4", shards: 3)
+            try await lab.change(to: fleet)
+            try await Self.holds(lab, fleet, "three of each")
+        }
+    }
+
+    /// A host drained, one added, one down and back.
+    @Test(arguments: datapaths)
+    func hostsComeAndGo(datapath: String) async throws {
+        var fleet = Self.oneNetwork(datapath, hosts: 3)
+        fleet.endpoint("acme/prod/web/c", 12, on: "h3")
+        fleet.roles(on: "h2", "h3", shards: 2)
+        try await LabFixture.with(fleet) { lab in
+            try await Self.holds(lab, fleet)
+            fleet[host: "h2"].state = "draining"
+            try await lab.change(to: fleet)
+            #expect(try await !lab.knows("h2", fleet["acme/prod/web/c"], vni: 4097), "a drained host holds no table")
+            try await Self.holds(lab, fleet, "h2 is drained and keeps its endpoint")
+
+            fleet.add(host: 4, datapath: datapath)
+            fleet.endpoint("acme/prod/web/d", 13, on: "h4")
+            try await lab.change(to: fleet)
+            try await Self.holds(lab, fleet, "h4 was added")
+
+            fleet[host: "h2"].state = "down"
+            try await lab.change(to: fleet)
+            try await Self.holds(lab, fleet, except: ["acme/prod/web/b"], "h2 is down")
+            var drops = 0
+            for host in ["h3", "h4"] { drops += try await lab.drops(host)["host-down", default: 0] }
+            #expect(drops > 0, "packets to a host that is down are counted")
+
+            fleet[host: "h2"].state = "active"
+            try await lab.change(to: fleet)
+            try await Self.holds(lab, fleet, "h2 is back")
+
+            fleet.move("acme/prod/web/d", to: "h1")
+            fleet.hosts.removeAll { $0.name == "h4" }
+            try await lab.change(to: fleet)
+            try await Self.holds(lab, fleet, "h4 was removed")
+        }
+    }
+
+    /// Scenario 7, and hosts that leave their roles: a TCP connection and a UDP stream do not notice.
+    @Test(arguments: datapaths)
+    func rolesMoveUnderTraffic(datapath: String) async throws {
+        var fleet = Self.oneNetwork(datapath)
+        fleet.network("acme/prod/db", 2)
+        fleet.endpoint("acme/prod/db/c", 10, on: "h2")
+        fleet.roles(on: "h3")
+        try await LabFixture.with(fleet) { lab in
+            let flows = [("acme/prod/web/a", "acme/prod/web/b"), ("acme/prod/db/c", "acme/prod/web/a")]
+            let reports = try await lab.underTraffic(flows, of: fleet) {
+                fleet.roles(on: "h3", "h4", shards: 2)
+                try await lab.change(to: fleet)
+                fleet.roles(on: "h4")
+                try await lab.change(to: fleet)
+                fleet.endpoint("acme/prod/web/e", 20, on: "h3")
+                fleet.roles(on: "h1", "h2", "h3", "h4", shards: 3)
+                try await lab.change(to: fleet)
+            }
+            for report in reports { #expect(report.isUnharmed, "\(report)") }
+            try await Self.holds(lab, fleet)
+        }
+    }
+}

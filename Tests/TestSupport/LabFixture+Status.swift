@@ -1,0 +1,51 @@
+import FoundationEssentials
+
+extension LabFixture {
+    /// What `status --format json` says of a host.
+    public struct Status: Decodable, Sendable {
+        public struct Drop: Decodable, Sendable {
+            public var reason: String
+            public var packets: Int
+        }
+
+        public struct Endpoint: Decodable, Sendable {
+            public var name: String
+            public var interface: String?
+            public var mac: String?
+            public var sentPackets: Int
+            public var receivedPackets: Int
+        }
+
+        public struct Attachment: Decodable, Sendable {
+            public var interface: String
+            public var point: String
+        }
+
+        public struct Uplink: Decodable, Sendable {
+            public var mode: String
+            public var reason: String
+        }
+
+        public var host: String
+        public var commit: String?
+        public var uplink: Uplink?
+        public var endpoints: [Endpoint]
+        public var pending: [String]
+        public var attachments: [Attachment]
+        public var drops: [Drop]
+        public var waiting: Int
+        public var memoryBytes: Int
+    }
+
+    public func status(_ host: String) async throws -> Status {
+        let text = try await tool(on: host).succeed("status", "--host", host, "--bpffs", bpffs(host), "--format", "json")
+        let decoder = JSONDecoder()
+        decoder.keyDecodingStrategy = .convertFromSnakeCase
+        return try decoder.decode(Status.self, from: Data(text.utf8))
+    }
+
+    /// Packets that the host dropped, by reason.
+    public func drops(_ host: String) async throws -> [String: Int] {
+        Dictionary(try await status(host).drops.map { ($0.reason, $0.packets) }, uniquingKeysWith: +)
+    }
+}
