@@ -84,7 +84,7 @@ serve() {
 }
 
 # pings ENDPOINT ADDRESS: all of three come back.
-pings() { in_endpoint "$1" ping -n -q -c 3 -i 0.2 -W 2 "$2" >"$work/ping" 2>&1 && grep -q '3 received' "$work/ping"; }
+pings() { in_endpoint "$1" ping -n -q -c 3 -i 0.05 -W 2 "$2" >"$work/ping" 2>&1 && grep -q '3 received' "$work/ping"; }
 
 # reaches FROM WHAT TO ADDRESS…: ping, TCP and UDP to each address, and the right one answers.
 reaches() {
@@ -100,7 +100,7 @@ reaches() {
 
 # silent FROM ADDRESS: nothing there answers anything.
 silent() {
-    if in_endpoint "$1" ping -n -q -c 2 -i 0.2 -W 1 "$2" >"$work/ping" 2>&1; then die "$1 gets an answer from $2, and must not"; fi
+    if in_endpoint "$1" ping -n -q -c 2 -i 0.05 -W 0.7 "$2" >"$work/ping" 2>&1; then die "$1 gets an answer from $2, and must not"; fi
     grep -q ' 0 received' "$work/ping" || { cat "$work/ping" >&2; die "the ping of $2 from $1 did not run"; }
     in_endpoint "$1" python3 "$probe" ask "$port" "tcp:$2=" "udp:$2=" || die "$1 gets an answer from $2, and must not"
 }

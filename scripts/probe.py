@@ -13,7 +13,7 @@ import struct
 import sys
 
 PATIENCE = 3.0  # seconds for an answer that must come
-SILENCE = 0.7  # seconds for one that must not
+SILENCE = 0.5  # seconds for one that must not
 
 
 def serve(name, port, ready, log):

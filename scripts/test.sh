@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Everything that is tested, on a real kernel: a test that is skipped for want of privileges fails. Closes with what it ran.
+# test.sh [--filter NAME]: everything that is tested, on a real kernel: a test that is skipped for want of privileges fails. Closes with what it ran.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -18,7 +18,7 @@ log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 started=$SECONDS
 status=0
-swift test --skip-build 2>&1 | tee "$log" || status=$?
+swift test --skip-build "$@" 2>&1 | tee "$log" || status=$?
 
 echo
 # The failures once more, where they are seen.
