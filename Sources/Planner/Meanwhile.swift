@@ -245,6 +245,9 @@ struct Meanwhile {
     private mutating func keepPortFacts() {
         for (ifindex, row) in switched.ports {
             switched.traffic.insert(ifindex)
+            if let endpoint = index.endpointByID[row.endpoint] {
+                switched.names[row.endpoint] = index.topology.endpoints[endpoint].name
+            }
             guard let found = live.portMACs[ifindex] else { continue }
             if portDue[ifindex] != nil {
                 switched.portMACs[ifindex] = found

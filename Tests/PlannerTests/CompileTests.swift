@@ -33,6 +33,7 @@ struct CompileTests {
                             ifindex: isHere ? interfaces[endpoint.interface] ?? 0 : 0, network: StableHash.id(network.name))
                     }
                 }
+                if isHere { wanted.names[StableHash.id(endpoint.name)] = endpoint.name }
                 if isHere, let ifindex = interfaces[endpoint.interface] {
                     wanted.ports[ifindex] = PortRow(
                         vni: vpc.vni, macFixed: endpoint.mac != nil, network: StableHash.id(network.name),
@@ -64,6 +65,7 @@ struct CompileTests {
                         }
                     }
                     guard isLocal || isBouncer || isDivider else { continue }
+                    wanted.names[StableHash.id(network.name)] = network.name
                     for cidr in network.cidrs {
                         wanted.networks[NetworkKey(vni: vpc.vni, cidr: cidr)] = NetworkRow(
                             network: StableHash.id(network.name), held: isBouncer,
@@ -72,6 +74,7 @@ struct CompileTests {
                     }
                 }
                 if isDivider || !four.isEmpty || !six.isEmpty {
+                    wanted.names[StableHash.id(vpc.name)] = vpc.name
                     wanted.vpcs[vpc.vni] = VPCRow(
                         vpc: StableHash.id(vpc.name), held: isDivider, dividers: addresses(placement.dividers[vpc.name]),
                         lengths4: four.sorted().reversed(), lengths6: six.sorted().reversed())
