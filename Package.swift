@@ -66,7 +66,7 @@ let package = Package(
             name: "PlannerTests", dependencies: ["Topology", "Desired", "Planner", "TestSupport"],
             exclude: ["Golden"], swiftSettings: settings),
         .testTarget(
-            name: "ApplierTests", dependencies: ["Topology", "Planner", "Applier", "CBPF", "TestSupport"],
+            name: "ApplierTests", dependencies: ["Topology", "Desired", "Planner", "Applier", "CBPF", "TestSupport"],
             swiftSettings: settings),
         .testTarget(
             name: "DatapathTests", dependencies: ["Topology", "Planner", "Applier", "CBPF", "TestSupport"],

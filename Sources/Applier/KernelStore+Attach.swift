@@ -103,7 +103,7 @@ extension KernelStore {
         let result = bpf_xdp_attach(
             Int32(attachment.ifindex), program, native | UInt32(XDP_FLAGS_UPDATE_IF_NOEXIST), nil)
         guard result < 0 else {
-            try Self.letLoopbackForward()
+            try Loopback.forward()
             return nil
         }
         let number = failure(result)
@@ -116,7 +116,7 @@ extension KernelStore {
                     throw BPFError("attach to", subject, .occupied(by: "the program \(found.name)"))
                 }
                 try replaceXDP(attachment.ifindex, link.xdp, with: program, attachment.interface)
-                try Self.letLoopbackForward()
+                try Loopback.forward()
                 return nil
             }
             throw BPFError("attach to", subject, .errno(number))
@@ -193,15 +193,6 @@ extension KernelStore {
         _ = consume program
         if result < 0, failure(result) == ENODEV { return }
         try check(result, "detach from", "XDP of interface \(link.name)")
-    }
-
-    /// XDP looks routes up on behalf of the loopback interface: bpf_fib_lookup refuses one that does not forward.
-    /// /proc/sys/net is that of the thread's network namespace.
-    private static func letLoopbackForward() throws(BPFError) {
-        let path = "/proc/sys/net/ipv4/conf/lo/forwarding"
-        let raw = Glibc.open(path, O_WRONLY | O_CLOEXEC)
-        guard raw >= 0 else { throw BPFError("set", path, .errno(errno)) }
-        let file = Descriptor(owning: raw)
-        guard Glibc.write(file.raw, "1", 1) == 1 else { throw BPFError("set", path, .errno(errno)) }
+        try Loopback.restore()
     }
 }

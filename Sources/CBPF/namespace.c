@@ -74,7 +74,8 @@ int mzr_set_xdp_pass(const char *interface, int on)
 			errno = -program;
 			return -1;
 		}
-		result = bpf_xdp_attach(index, program, XDP_FLAGS_DRV_MODE | XDP_FLAGS_UPDATE_IF_NOEXIST, NULL);
+		result = bpf_xdp_attach(index, program, XDP_FLAGS_DRV_MODE | XDP_FLAGS_UPDATE_IF_NOEXIST,
+					NULL);
 		close(program);
 	} else {
 		result = bpf_xdp_detach(index, XDP_FLAGS_DRV_MODE, NULL);

@@ -34,6 +34,7 @@ extension Lab {
         guard !names.isEmpty else { throw LabError("enter", text, cause: "lab \(name) is not up") }
         let shown = names.prefix(10).map { String($0.map { $0 == "." ? "/" : $0 }) }
         throw LabError(
-            "enter", text, cause: "lab \(name) has none of this name; it has \(shown.joined(separator: ", "))\(names.count > 10 ? ", …" : "")")
+            "enter", text,
+            cause: "lab \(name) has none of this name; it has \(shown.joined(separator: ", "))\(names.count > 10 ? ", …" : "")")
     }
 }

@@ -26,7 +26,7 @@ extension Lab {
         try await remove(before.links.keys.filter { $0.hasPrefix(prefix + "ep.") && !kept.contains($0) })
         try await addNamespaces(layout, before)
         try await connectHosts(layout, before)
-        try await connectEndpoints(layout)
+        try await connectEndpoints(layout, before)
 
         try Self.mountBPFFileSystem()
         mkdir(bpffs, 0o700)
@@ -113,8 +113,9 @@ extension Lab {
         }
     }
 
-    private func connectEndpoints(_ layout: Layout) async throws(LabError) {
-        var now = try await snapshot()
+    private func connectEndpoints(_ layout: Layout, _ before: Snapshot) async throws(LabError) {
+        // Of a lab that was not there before, nothing but what was just made is there now.
+        var now = before.links.isEmpty ? before : try await snapshot()
         var wrong = layout.endpoints.filter { link in
             now.alias("eth0", in: link.namespace) != link.alias || now.alias(link.interface, in: link.hostNamespace) == nil
         }

@@ -7,7 +7,7 @@ extension Differ {
         var resized = false
         for table in Table.allCases {
             let capacity = observation.capacities[table] ?? 0
-            let needed = table.isArray ? 1 : max(live.count(table), meanwhileCount(table))
+            let needed = table.isArray ? 1 : meanwhileCount(table)
             let wanted = Capacity.wanted(rows: needed, now: capacity, isArray: table.isArray)
             guard wanted != capacity else { continue }
             resized = true
@@ -26,18 +26,25 @@ extension Differ {
 
     /// The most rows that the table has at any step of this plan, waiting ones included.
     private func meanwhileCount(_ table: Table) -> Int {
-        switch table {
-        case .hosts: Set(live.hosts.keys).union(now.hosts.keys).count
-        case .vpcs: Set(live.vpcs.keys).union(now.vpcs.keys).count
-        case .networks: Set(live.networks.keys).union(now.networks.keys).count
-        case .endpoints: Set(live.endpoints.keys).union(now.endpoints.keys).count
-        case .ports: Set(live.ports.keys).union(now.ports.keys).count
-        case .portMACs: Set(live.portMACs.keys).union(now.portMACs.keys).count
-        case .traffic: live.traffic.union(now.traffic).count
-        case .names: Set(live.names.keys).union(now.names.keys).count
-        case .waits: Set(live.waits.keys).union(waits.keys).count
-        case .config, .datapath, .applied: 1
-        }
+        let foreign = live.foreign.count { $0.table == table }
+        let rows =
+            switch table {
+            case .hosts: most(live.hosts, next.hosts, final.hosts)
+            case .vpcs: most(live.vpcs, next.vpcs, final.vpcs)
+            case .networks: most(live.networks, next.networks, final.networks)
+            case .endpoints: most(live.endpoints, next.endpoints, final.endpoints)
+            case .ports: most(live.ports, next.ports, final.ports)
+            case .portMACs: most(live.portMACs, next.portMACs, final.portMACs)
+            case .traffic: live.traffic.union(next.traffic).count
+            case .names: most(live.names, next.names, final.names)
+            case .waits: most(live.waits, meanwhile.waits, [:])
+            case .config, .datapath, .applied: 1
+            }
+        return foreign + rows
+    }
+
+    private func most<K, V>(_ live: [K: V], _ next: [K: V], _ final: [K: V]) -> Int {
+        max(final.count, live.count + next.keys.count { live[$0] == nil })
     }
 
     /// Attaches what is missing and detaches what nobody wants.
@@ -45,7 +52,7 @@ extension Differ {
     /// - Returns: the row that says how the uplink is attached.
     mutating func diffAttachments() -> DatapathRow {
         var wanted: Set<Attachment> = []
-        for ifindex in final.ports.keys {
+        for ifindex in next.ports.keys {
             wanted.insert(Attachment(ifindex: ifindex, interface: names.interface(ifindex), point: .port))
         }
         var row = DatapathRow(programs: observation.programs, uplink: 0, mode: .none, reason: .chosen)
@@ -62,7 +69,7 @@ extension Differ {
         for attachment in wanted.subtracting(observation.attachments) {
             let subject = "program \(attachment.point.rawValue) on \(attachment.interface)"
             let at = attachment.point == .port
-                ? final.ports[attachment.ifindex].flatMap { index.endpointByID[$0.endpoint] }
+                ? next.ports[attachment.ifindex].flatMap { index.endpointByID[$0.endpoint] }
                     .map { index.topology.endpoints[$0].at } : host.at
             schedule(
                 .attach, .add, .attach(attachment, orElse: attachment.point == .xdp ? orElse : nil), subject, at: at)
@@ -70,7 +77,7 @@ extension Differ {
         for attachment in observation.attachments.subtracting(wanted) {
             var phase = Phase.add
             if attachment.point == .port, let port = live.ports[attachment.ifindex] {
-                phase = removalPhase(port: attachment.ifindex, port)
+                phase = removalPhase(port)
             }
             schedule(
                 .detach, phase, .detach(attachment), "program \(attachment.point.rawValue) on \(attachment.interface)",

@@ -116,42 +116,6 @@ extension Observation {
     }
 }
 
-extension Step {
-    /// What the step wants, whatever it finds: the key under which its waiting is remembered.
-    var digest: UInt64 {
-        var hash = StableHash()
-        hash.combine(phase.rawValue)
-        switch change {
-        case .row(let before, let after):
-            hash.combine("row")
-            if let after {
-                hash.combine(after.digest)
-            } else if let before {
-                hash.combine(before.table.rawValue)
-                before.combineKey(into: &hash)
-            }
-        case .capacity(let table, _, let to):
-            hash.combine("capacity")
-            hash.combine(table.rawValue)
-            hash.combine(to)
-        case .programs(_, let to):
-            hash.combine("programs")
-            hash.combine(to)
-        case .attach(let attachment, _):
-            hash.combine("attach")
-            hash.combine(attachment.interface)
-            hash.combine(attachment.ifindex)
-            hash.combine(attachment.point.rawValue)
-        case .detach(let attachment):
-            hash.combine("detach")
-            hash.combine(attachment.interface)
-            hash.combine(attachment.ifindex)
-            hash.combine(attachment.point.rawValue)
-        }
-        return hash.value
-    }
-}
-
 extension Differ {
     /// Orders the steps of one rank: by table, then key, numerically.
     static func sortKey(_ step: Step) -> (String, SortableKey, String) {

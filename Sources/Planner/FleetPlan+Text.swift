@@ -3,7 +3,7 @@ import Topology
 extension FleetPlan {
     /// Summed up first, then by host and row, without a closing newline.
     public var text: String {
-        var lines = warnings.map { "Warning: \($0)" }
+        var lines = warnings.map { "Warning: \($0)".printable }
         if !lines.isEmpty { lines.append("") }
         guard !hosts.isEmpty else {
             lines.append("No changes. The fleet's \(unchanged.count) hosts match between \(commits).")
@@ -21,39 +21,24 @@ extension FleetPlan {
         return lines.joined(separator: "\n")
     }
 
-    /// Characters that GitHub takes in one comment.
-    static let commentLimit = 65_536
-
     /// A comment for a pull request: a hidden marker by which it is found and updated, the summary, details folded.
-    /// Cut in the middle where a comment's limit asks for it; the summary stays.
+    /// Cut where a comment's limit asks for it; the summary stays.
     public var markdown: String {
-        var head = "<!-- mizar-reconcile plan -->\n"
-        head += hosts.isEmpty ? "**No changes.**" : "**\(summary.text)**"
-        head += " \(hosts.count) of \(hosts.count + unchanged.count) hosts change between \(commits).\n"
-        for warning in warnings { head += "\n> ⚠ \(warning)\n" }
-        var rows = ""
+        var comment = Comment()
+        comment.add("<!-- mizar-reconcile plan -->\n")
+        comment.add(
+            (hosts.isEmpty ? "**No changes.**" : "**\(summary.text)**")
+                + " \(hosts.count) of \(hosts.count + unchanged.count) hosts change between \(commits).\n")
+        comment.addQuotes(warnings.map { "⚠ `\("\($0)".codeText)`" })
         if !hosts.isEmpty {
-            rows = "\n| host | | add | change | destroy |\n| --- | --- | ---: | ---: | ---: |\n"
-            for host in hosts {
-                rows += "| \(host.host) | \(host.kind.rawValue)"
-                rows += " | \(host.summary.add) | \(host.summary.change) | \(host.summary.destroy) |\n"
-            }
+            comment.addTable(
+                head: "| host | | add | change | destroy |\n| --- | --- | ---: | ---: | ---: |\n",
+                hosts.map {
+                    "| \($0.host) | \($0.kind.rawValue) | \($0.summary.add) | \($0.summary.change) | \($0.summary.destroy) |\n"
+                })
         }
-        let notice = "\n_More than a comment holds: the rest is cut. `mizar-reconcile plan --base … --head …` prints all._\n"
-        var budget = Self.commentLimit - head.unicodeScalars.count - notice.unicodeScalars.count
-        guard rows.unicodeScalars.count <= budget else { return head + notice }
-        budget -= rows.unicodeScalars.count
-        var body = ""
-        for host in hosts {
-            var block = "\n<details><summary>\(host.host): \(host.brief)</summary>\n\n```diff\n"
-            for step in host.steps { block += step.diffLine + "\n" }
-            block += "```\n</details>\n"
-            let size = block.unicodeScalars.count
-            guard size <= budget else { return head + rows + body + notice }
-            budget -= size
-            body += block
-        }
-        return head + rows + body
+        for host in hosts { comment.addDetails("\(host.host): \(host.brief)", host.steps.map(\.diffLine)) }
+        return comment.text
     }
 
     private var commits: String {
@@ -69,35 +54,28 @@ extension FleetPlan.HostChanges {
 extension Plan {
     /// As `FleetPlan.markdown`, for one host.
     public var markdown: String {
-        var result = "<!-- mizar-reconcile plan \(host) -->\n**\(closing)**\n"
-        for warning in warnings { result += "\n> ⚠ \(warning)\n" }
-        for item in pending { result += "\n> \(item.name) waits for interface \(item.interface) (\(item.at))\n" }
-        guard !changes.isEmpty else { return result }
-        var lines: [String] = []
-        var budget = FleetPlan.commentLimit - result.unicodeScalars.count - 200
-        for step in changes {
-            let line = step.diffLine
-            budget -= line.unicodeScalars.count + 1
-            guard budget > 0 else {
-                lines.append("  (\(changes.count - lines.count) more)")
-                break
-            }
-            lines.append(line)
+        var comment = Comment()
+        comment.add("<!-- mizar-reconcile plan \(host) -->\n**\(closing)**\n")
+        comment.addQuotes(warnings.map { "⚠ `\("\($0)".codeText)`" })
+        comment.addQuotes(
+            pending.map { "Pending: `\("\($0.name) waits for interface \($0.interface) (\($0.at))".codeText)`" })
+        if !changes.isEmpty { comment.addDetails(host, changes.map(\.diffLine)) }
+        if let heading = waitingHeading {
+            comment.addDetails(
+                heading,
+                waitingChanges.map { "\($0.step.diffLine)  [\($0.step.phase.rawValue), in \(Self.seconds($0.due))]" })
         }
-        return result + "\n<details><summary>\(host)</summary>\n\n```diff\n" + lines.joined(separator: "\n") + "\n```\n</details>\n"
+        return comment.text
     }
 }
 
 extension Step {
     /// A line that a `diff` block colours: `~` has no colour there, so a change is `!`.
-    ///
-    /// A file's name is the author's choice and may hold anything: it must not end the block.
     var diffLine: String {
-        let safe = String(line.map { $0 == "`" || $0.isNewline ? "'" : $0 })
-        return switch action {
-        case .create: "+ \(safe)"
-        case .update: "! \(safe)"
-        case .delete: "- \(safe)"
+        switch action {
+        case .create: "+ \(line.codeText)"
+        case .update: "! \(line.codeText)"
+        case .delete: "- \(line.codeText)"
         }
     }
 }

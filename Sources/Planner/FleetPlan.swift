@@ -56,7 +56,11 @@ public struct FleetPlan: Hashable, Sendable, Codable {
             } else if let host = before.host(name) {
                 kind = .leaves
                 let observation = Self.observation(before, host: host, interfaces: interfaces)
-                steps = Self.leaving(names: Names(head: before, base: nil, interfaces: [:]), observation)
+                steps = Self.leaving(
+                    names: Names(
+                        head: before, base: nil,
+                        interfaces: Dictionary(uniqueKeysWithValues: interfaces.map { ($0.ifindex, $0.name) })),
+                    observation)
             }
             if steps.isEmpty {
                 unchanged.append(name)
@@ -106,9 +110,10 @@ public struct FleetPlan: Hashable, Sendable, Codable {
         records += image.endpoints.map { .endpoint($0, $1) } + image.networks.map { .network($0, $1) }
         records += image.vpcs.map { .vpc($0, $1) } + image.ports.map { .port($0, $1) } + image.hosts.map { .host($0, $1) }
         let steps = records.map { record in
-            let (subject, at) = names.describe(record)
+            // No line of the head asks for it any more.
+            let (subject, _) = names.describe(record)
             let change = Change.row(before: record, after: nil)
-            return Step(phase: .remove, change: change, subject: subject, detail: names.detail(change), at: at)
+            return Step(phase: .remove, change: change, subject: subject, detail: names.detail(change), at: nil)
         }
         return steps.map { (Differ.sortKey($0), $0) }
             .sorted { ($0.0.0, $0.0.1, $0.0.2) < ($1.0.0, $1.0.1, $1.0.2) }.map(\.1)

@@ -59,8 +59,13 @@ public struct Image: Hashable, Sendable {
         }
     }
 
-    /// Rows in a table.
+    /// Rows in a table, those that mean nothing included: they take room too.
     public func count(_ table: Table) -> Int {
+        let strangers = foreign.isEmpty || table.isArray ? 0 : foreign.count { $0.table == table }
+        return strangers + ownCount(table)
+    }
+
+    private func ownCount(_ table: Table) -> Int {
         switch table {
         case .config: config == nil ? 0 : 1
         case .hosts: hosts.count

@@ -16,10 +16,7 @@ struct Names {
     func interface(_ ifindex: UInt32) -> String { interfaces[ifindex] ?? "interface \(ifindex)" }
 
     func network(_ id: UInt64, vni: UInt32) -> String {
-        first { index in
-            index.vpc(vni: vni).flatMap { index.networksOfVPC[$0.name] }?.map { index.topology.networks[$0].name }
-                .first { StableHash.id($0) == id }
-        } ?? vpc(vni)
+        first { $0.network(id: id)?.name } ?? vpc(vni)
     }
 
     /// Name and place of what the row is about.
@@ -33,22 +30,29 @@ struct Names {
             return ("peer \(host.map { "\($0.name) " } ?? "")\(address)", head.host(at: address)?.at)
         case .vpc(let vni, let row):
             let vpc = first { index in index.vpc(vni: vni).flatMap { StableHash.id($0.name) == row.vpc ? $0 : nil } }
-            return ("vpc \(vpc?.name ?? self.vpc(vni))", vpc?.at)
-        case .network(let key, _):
-            let network = first { $0.network(key) }
-            return ("network \(network?.name ?? vpc(key.vni)) \(key.cidr)", head.network(key)?.at)
+            return ("vpc \(vpc?.name ?? self.vpc(vni))", head.vpc(vni: vni).flatMap { $0.name == vpc?.name ? $0.at : nil })
+        case .network(let key, let row):
+            // By id, not by place: the place may be another network's by now.
+            let network = first { $0.network(id: row.network) }
+            return ("network \(network?.name ?? vpc(key.vni)) \(key.cidr)", head.network(id: row.network)?.at)
         case .endpoint(let key, let row):
             switch row.kind {
             case .gateway, .broadcast:
                 let name = network(row.network, vni: key.vni)
                 return ("\(row.kind.rawValue) \(name) \(key.address)", head.network(name)?.at)
             case .local, .remote, .unreachable:
-                let endpoint = first { $0.endpoint(key) }
-                return ("endpoint \(endpoint?.name ?? vpc(key.vni)) \(key.address)", head.endpoint(key)?.at)
+                func endpoint(_ index: TopologyIndex) -> Endpoint? {
+                    index.endpoint(key).flatMap { StableHash.id($0.network) == row.network ? $0 : nil }
+                }
+                let name = first { endpoint($0)?.name } ?? network(row.network, vni: key.vni)
+                return ("endpoint \(name) \(key.address)", endpoint(head)?.at)
             }
         case .port(let ifindex, let row):
-            let endpoint = first { index in index.endpointByID[row.endpoint].map { index.topology.endpoints[$0] } }
-            return ("port \(interface(ifindex))\(endpoint.map { " of \($0.name)" } ?? "")", endpoint?.at)
+            func endpoint(_ index: TopologyIndex) -> Endpoint? {
+                index.endpointByID[row.endpoint].map { index.topology.endpoints[$0] }
+            }
+            let name = first { endpoint($0)?.name }
+            return ("port \(interface(ifindex))\(name.map { " of \($0)" } ?? "")", endpoint(head)?.at)
         case .portMAC(let ifindex, _): return ("mac \(interface(ifindex))", nil)
         case .traffic(let ifindex): return ("counters \(interface(ifindex))", nil)
         case .name(_, let text): return ("name \(text)", nil)
@@ -97,7 +101,7 @@ struct Names {
             case .gateway: return "answered here"
             case .broadcast: return "dropped"
             }
-        case .port(_, let row): return "\(vpc(row.vni)) (VNI \(row.vni))\(row.macFixed ? ", MAC enforced" : "")"
+        case .port(_, let row): return "\(first { $0.network(id: row.network)?.vpc } ?? vpc(row.vni)) (VNI \(row.vni))\(row.macFixed ? ", MAC enforced" : "")"
         case .portMAC(_, let mac): return "\(mac)"
         case .applied(let row): return row.commit.isEmpty ? "a folder" : row.commit
         }

@@ -35,44 +35,49 @@ public struct PlanSummary: Hashable, Sendable, Codable {
 extension Plan {
     public var summary: PlanSummary { PlanSummary(steps) }
 
-    /// The plan as text, without a closing newline: pending, the steps, what waits, warnings, and Terraform's closing line.
+    /// The plan as text, without a closing newline: warnings, pending, the steps, what waits, and Terraform's closing line.
     public var text: String {
-        var lines: [String] = []
-        for warning in warnings { lines.append("Warning: \(warning)") }
+        var lines = warnings.map { "Warning: \($0)".printable }
         for item in pending {
-            lines.append("Pending: \(item.name) waits for interface \(item.interface) (\(item.at))")
+            lines.append("Pending: \(item.name) waits for interface \(item.interface) (\(item.at))".printable)
         }
         if !lines.isEmpty { lines.append("") }
-        if summary.isEmpty {
-            lines.append(closing)
-            lines += waitingLines
-            return lines.joined(separator: "\n")
+        if !summary.isEmpty {
+            lines.append("Host \(host) will go to \(commit.isEmpty ? "the folder as it stands" : "commit \(commit.prefix(12))"):")
+            lines.append("")
+            for step in changes { lines += step.textLines }
         }
-        lines.append("Host \(host) will go to \(commit.isEmpty ? "the folder as it stands" : "commit \(commit.prefix(12))"):")
-        lines.append("")
-        for step in changes { lines += step.textLines }
-        lines += waitingLines
-        if !waiting.isEmpty { lines.append("") }
+        let waits = waitingLines
+        lines += waits
+        if !waits.isEmpty { lines.append("") }
         lines.append(closing)
         return lines.joined(separator: "\n")
     }
 
     /// The line that bots match.
     public var closing: String {
-        summary.isEmpty ? "No changes. Host \(host) matches the topology." : summary.text
+        if !summary.isEmpty { return summary.text }
+        let count = waitingChanges.count
+        if count == 0 { return "No changes. Host \(host) matches the topology." }
+        return "No changes. \(count) \(count == 1 ? "waits" : "wait") until every host has seen the commit."
     }
 
+    /// Waiting steps that a user counts.
+    var waitingChanges: [Waiting] { waiting.filter { !$0.step.isBookkeeping } }
+
     private var waitingLines: [String] {
-        let counted = waiting.filter { !$0.step.isBookkeeping }
-        guard let first = counted.first, let last = counted.last else { return [] }
-        var lines = [
-            "\(counted.count) \(counted.count == 1 ? "change waits" : "changes wait") until every host has seen the commit"
-                + " (the next in \(Self.seconds(first.due)), the last in \(Self.seconds(last.due))):"
-        ]
-        for item in counted {
-            lines.append("    \(item.step.symbol) \(item.step.line)  [\(item.step.phase.rawValue), in \(Self.seconds(item.due))]")
-        }
-        return lines
+        guard let heading = waitingHeading else { return [] }
+        return [heading + ":"]
+            + waitingChanges.map {
+                "    \($0.step.symbol) \($0.step.line)  [\($0.step.phase.rawValue), in \(Self.seconds($0.due))]"
+            }
+    }
+
+    var waitingHeading: String? {
+        let counted = waitingChanges
+        guard let first = counted.first, let last = counted.last else { return nil }
+        return "\(counted.count) \(counted.count == 1 ? "change waits" : "changes wait") until every host has seen the commit"
+            + " (the next in \(Self.seconds(first.due)), the last in \(Self.seconds(last.due)))"
     }
 
     static func seconds(_ nanoseconds: UInt64) -> String { "\((nanoseconds + 999_999_999) / 1_000_000_000) s" }
@@ -89,7 +94,9 @@ extension Step {
     }
 
     /// `endpoint acme/prod/web/web-1 10.0.1.10: on h2  (web.yaml:12:3)`.
-    var line: String { subject + (detail.isEmpty ? "" : ": \(detail)") + (at.map { "  (\($0))" } ?? "") }
+    var line: String {
+        (subject + (detail.isEmpty ? "" : ": \(detail)") + (at.map { "  (\($0))" } ?? "")).printable
+    }
 
     var textLines: [String] {
         let verb =

@@ -11,6 +11,7 @@ struct TopologyIndex {
     let vpcByVNI: [UInt32: Int]
     let networkByName: [String: Int]
     let networkByKey: [NetworkKey: Int]
+    let networkByID: [UInt64: Int]
     let networksOfVPC: [String: [Int]]
     let endpointsOfNetwork: [String: [Int]]
     let endpointsOfHost: [String: [Int]]
@@ -33,6 +34,7 @@ struct TopologyIndex {
             for cidr in network.cidrs { byKey[NetworkKey(vni: topology.vpcs[vpc].vni, cidr: cidr)] = index }
         }
         networkByKey = byKey
+        networkByID = Self.unique(topology.networks) { StableHash.id($0.name) }
         networksOfVPC = ofVPC
         var ofNetwork: [String: [Int]] = [:]
         var ofHost: [String: [Int]] = [:]
@@ -70,6 +72,7 @@ struct TopologyIndex {
     func vpc(vni: UInt32) -> VPC? { vpcByVNI[vni].map { topology.vpcs[$0] } }
     func network(_ name: String) -> Network? { networkByName[name].map { topology.networks[$0] } }
     func network(_ key: NetworkKey) -> Network? { networkByKey[key].map { topology.networks[$0] } }
+    func network(id: UInt64) -> Network? { networkByID[id].map { topology.networks[$0] } }
     func endpoint(_ key: EndpointKey) -> Endpoint? { endpointByKey[key].map { topology.endpoints[$0] } }
     func vni(of network: Network) -> UInt32? { vpc(network.vpc)?.vni }
 

@@ -13,6 +13,7 @@ public struct StableHash: Sendable {
     /// The text's UTF-8 and a zero byte, so that ("ab", "c") differs from ("a", "bc").
     public mutating func combine(_ text: String) {
         for byte in text.utf8 { combine(byte) }
+        // Typed: a bare 0 is an Int, and eight bytes.
         combine(UInt8(0))
     }
 

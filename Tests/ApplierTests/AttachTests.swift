@@ -102,7 +102,7 @@ struct AttachTests {
         }
     }
 
-    @Test("XDP turns the loopback's forwarding on, in this namespace")
+    @Test("XDP turns the loopback's forwarding on for as long as it is there, in this namespace")
     func forwarding() async throws {
         try await NetworkNamespace.run { host in
             let places = try host.makePorts()
@@ -111,6 +111,8 @@ struct AttachTests {
             #expect(try host.command("cat", path) == "0\n")
             try store.succeed(Samples.base() + [Samples.attach(places[4])])
             #expect(try host.command("cat", path) == "1\n")
+            try store.succeed([Samples.detach(places[4])])
+            #expect(try host.command("cat", path) == "0\n")
         }
     }
 

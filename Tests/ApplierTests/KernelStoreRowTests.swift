@@ -103,7 +103,12 @@ struct KernelStoreRowTests {
             #expect(Executor.apply(Samples.plan(steps), to: store).failed == nil)
             let others = Samples.endpoints(100_000..<102_000).compactMap(\.bytes)
             let path = store.path("endpoints")
-            let churn = ChurnThread(path: path, rows: others)
+            let churn = Beside {
+                let map = bpf_obj_get(path)
+                defer { close(map) }
+                for row in others { _ = bpf_map_update_elem(map, row.key, row.value, 0) }
+                for row in others { _ = bpf_map_delete_elem(map, row.key) }
+            }
             defer { churn.stop() }
             for _ in 0..<10 {
                 let seen = try store.observe().image.endpoints
@@ -121,39 +126,5 @@ struct KernelStoreRowTests {
             #expect(throws: BPFError.self) { try KernelStore(directory: "/tmp/mizar-none", forWriting: true) }
             #expect(access("/tmp/mizar-none", F_OK) != 0)
         }
-    }
-}
-
-/// Writes and removes rows until it is stopped.
-private final class ChurnThread: @unchecked Sendable {
-    private let path: String
-    private let rows: [RowBytes]
-    private var thread = pthread_t()
-    private let isRunning = UnsafeMutablePointer<Int32>.allocate(capacity: 1)
-
-    init(path: String, rows: [RowBytes]) {
-        self.path = path
-        self.rows = rows
-        isRunning.initialize(to: 1)
-        let created = pthread_create(
-            &thread, nil,
-            { argument in
-                guard let argument else { return nil }
-                let churn = Unmanaged<ChurnThread>.fromOpaque(argument).takeUnretainedValue()
-                let map = bpf_obj_get(churn.path)
-                while churn.isRunning.pointee == 1 {
-                    for row in churn.rows { _ = bpf_map_update_elem(map, row.key, row.value, 0) }
-                    for row in churn.rows { _ = bpf_map_delete_elem(map, row.key) }
-                }
-                close(map)
-                return nil
-            }, Unmanaged.passUnretained(self).toOpaque())
-        precondition(created == 0, "no thread")
-    }
-
-    func stop() {
-        isRunning.pointee = 0
-        pthread_join(thread, nil)
-        isRunning.deallocate()
     }
 }

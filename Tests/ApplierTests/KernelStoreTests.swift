@@ -1,10 +1,12 @@
-import Applier
+import CBPF
 import Planner
 // Testing has an Attachment too.
 import struct Planner.Attachment
 import TestSupport
 import Testing
 import Topology
+
+@testable import Applier
 
 @Suite(.enabled(if: NetworkNamespace.isAvailable))
 struct KernelStoreTests {
@@ -40,14 +42,40 @@ struct KernelStoreTests {
         }
     }
 
-    @Test("an idle host's maps take less than 16 MiB")
-    func idleMemory() async throws {
+    @Test("an idle host's maps take less than 16 MiB, a remote endpoint less than 256 bytes")
+    func memory() async throws {
         try await NetworkNamespace.run { host in
             let store = try KernelStore(directory: host.bpffs, forWriting: true)
-            try #require(Executor.apply(Samples.plan(Samples.base()), to: store).failed == nil)
+            try store.succeed(Samples.base())
+            let idle = try store.status()
+            #expect(idle.memory > 0 && idle.memory < 16 << 20)
+            #expect(idle.tables.count == Table.allCases.count + 2)
+
+            let rows = Samples.endpoints(0..<10_000)
+            try store.succeed([Samples.capacity(.endpoints, from: 64, to: 16384), Samples.programs])
+            try store.succeed(rows.map { Samples.row(nil, $0) })
+            let fill = try #require(try store.status().tables.first { $0.name == "endpoints" })
+            #expect(fill.rows == 10_000 && fill.capacity == 16384)
+            #expect(fill.memory > 0 && fill.memory / fill.rows < 256)
+        }
+    }
+
+    @Test("status sums counters over the CPUs and names the reasons of drops")
+    func counters() async throws {
+        try await NetworkNamespace.run { host in
+            let places = try host.makePorts()
+            let store = try KernelStore(directory: host.bpffs, forWriting: true)
+            try store.succeed(Samples.base() + [Samples.row(nil, .traffic(places[0].ifindex))])
+            let drops = Descriptor(owning: try check(bpf_obj_get(store.path("drops")), "open", "the drops"))
+            let cpus = Int(libbpf_num_possible_cpus())
+            let values = [mzr_drop](repeating: mzr_drop(packets: 2, bytes: 100), count: cpus)
+            var reason = MZR_DROP_SPOOFED_IP.rawValue
+            try check(bpf_map_update_elem(drops.raw, &reason, values, 0), "write", "the drops")
             let status = try store.status()
-            #expect(status.memory > 0 && status.memory < 16 << 20)
-            #expect(status.tables.count == Table.allCases.count + 2)
+            #expect(status.drops.map(\.word) == ["spoofed-ip"])
+            #expect(status.drops.first?.packets == UInt64(2 * cpus) && status.drops.first?.bytes == UInt64(100 * cpus))
+            #expect(status.traffic.map(\.interface) == ["port0"])
+            #expect(status.traffic.first?.sentPackets == 0)
         }
     }
 }

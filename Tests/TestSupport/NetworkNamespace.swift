@@ -135,6 +135,11 @@ public struct NetworkNamespaceError: Error, CustomStringConvertible {
     public let what: String
     public let number: Int32
 
+    public init(what: String, number: Int32) {
+        self.what = what
+        self.number = number
+    }
+
     public var description: String { "\(what): \(String(cString: strerror(number)))" }
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What Swift cannot call by itself: variadic ioctl(2), and what glibc hides behind _GNU_SOURCE or its module map. */
+/* What Swift cannot call by itself: variadic ioctl(2), and what glibc hides behind _GNU_SOURCE or its module
+ * map. */
 #ifndef MIZAR_NAMESPACE_H
 #define MIZAR_NAMESPACE_H
 
@@ -9,16 +10,16 @@ int mzr_enter_network_namespace(int descriptor);
 /* statfs(2): f_type of the file system that `path` is on; -1 and errno on failure. */
 long mzr_file_system_type(const char *path);
 
-/* SIOCETHTOOL with a struct ethtool_value, such as ETHTOOL_STXCSUM, on an interface of the calling thread's network
- * namespace; -1 and errno on failure. */
+/* SIOCETHTOOL with a struct ethtool_value, such as ETHTOOL_STXCSUM, on an interface of the calling thread's
+ * network namespace; -1 and errno on failure. */
 int mzr_set_offload(const char *interface, unsigned int command, int on);
 
-/* unshare(2): the calling thread gets a fresh network namespace of its own; -1 and errno on failure. A shim because glibc
- * declares it to _GNU_SOURCE alone. */
+/* unshare(2): the calling thread gets a fresh network namespace of its own; -1 and errno on failure. A shim
+ * because glibc declares it to _GNU_SOURCE alone. */
 int mzr_leave_network(void);
 
-/* A native XDP program that passes everything on, attached to an interface of the calling thread's network namespace, or
- * taken off again. -1 and errno on failure; already so is no failure. */
+/* A native XDP program that passes everything on, attached to an interface of the calling thread's network
+ * namespace, or taken off again. -1 and errno on failure; already so is no failure. */
 int mzr_set_xdp_pass(const char *interface, int on);
 
 #endif /* MIZAR_NAMESPACE_H */

@@ -1,0 +1,370 @@
+import Topology
+
+/// What a host holds between two commits, and until when.
+///
+/// Hosts notice a commit at different times. Until all have, this one keeps what others may still ask of it and points
+/// only to what is known to answer:
+///
+/// - A role (bouncer, divider), a port whose endpoint moved away, the row that forwards to its new home, and the row of a
+///   host that left stay for two settle times, and follow the topology.
+/// - A pointer stays on its target while that lives, for one settle time; a row that is new here starts with the targets
+///   of the commit before.
+/// - A VNI that passes to another VPC is empty for two.
+///
+/// Each of these has one clock, a row of `waits`, keyed by what is waited for: when that changes, the clock starts again.
+struct Meanwhile {
+    let index: TopologyIndex
+    let base: TopologyIndex?
+    let host: Host
+    let live: Image
+    let now: UInt64
+    let settle: UInt64
+    let through: Phase
+    let interfaces: [UInt32: String]
+
+    private(set) var final = Image()
+    private(set) var switched = Image()
+    private(set) var next = Image()
+
+    /// Digest -> since, of everything that waits.
+    private(set) var waits: [UInt64: UInt64] = [:]
+    /// VNIs whose rows are another VPC's, or were a moment ago.
+    private(set) var released: Set<UInt32> = []
+    /// Nanoseconds until each waiting thing is due.
+    private(set) var handoverDue: [UInt32: UInt64] = [:]
+    private(set) var hostDue: [IPAddress: UInt64] = [:]
+    private(set) var portDue: [UInt32: UInt64] = [:]
+    private(set) var forwardDue: [EndpointKey: UInt64] = [:]
+    /// By name of the network or VPC.
+    private(set) var roleDue: [String: UInt64] = [:]
+    private(set) var endpointDue: [EndpointKey: UInt64] = [:]
+    private(set) var networkDue: [NetworkKey: UInt64] = [:]
+    private(set) var vpcDue: [UInt32: UInt64] = [:]
+
+    var isUnsettled: Bool { !waits.isEmpty }
+    var longest: UInt64 { Phase.remove.delay(settle: settle) }
+
+    init(index: TopologyIndex, base: TopologyIndex?, host: Host, observation: Observation, through: Phase) {
+        self.index = index
+        self.base = base
+        self.host = host
+        self.through = through
+        live = observation.image
+        now = observation.now
+        settle = index.topology.cluster.settle
+        var byName: [String: UInt32] = [:]
+        var byIndex: [UInt32: String] = [:]
+        for interface in observation.interfaces {
+            byName[interface.name] = interface.ifindex
+            byIndex[interface.ifindex] = interface.name
+        }
+        interfaces = byIndex
+        let compiler = Compiler(index: index, host: host, interfaces: byName)
+        let uplinkMTU = observation.interface(host.interface)?.mtu
+        final = compiler.image(uplinkMTU: uplinkMTU)
+        findHandovers()
+        let ports = keptPorts()
+        switched = compiler.image(uplinkMTU: uplinkMTU, keeping: keptRoles(ports: ports))
+        for vni in handoverDue.keys { Self.clear(vni, from: &switched) }
+        keepHosts()
+        for (ifindex, row) in ports { switched.ports[ifindex] = row }
+        keepForwards(compiler)
+        keepPortFacts()
+        next = switched
+        pointEndpoints()
+        pointRoles()
+    }
+
+    // MARK: Clocks
+
+    /// How long until what `digest` names is due; nil: it is due. Remembers the wait.
+    private mutating func remaining(_ phase: Phase, _ digest: UInt64) -> UInt64? {
+        let delay = phase.delay(settle: settle)
+        guard delay > 0, phase > through else { return nil }
+        let since = min(live.waits[digest] ?? now, now)
+        guard now - since < delay else { return nil }
+        waits[digest] = since
+        return delay - (now - since)
+    }
+
+    private enum Kind: String { case pointer, bouncer, divider, host, port, forward }
+
+    /// The highest bit is for VNIs that change hands.
+    private static let tombstone: UInt64 = 1 << 63
+
+    private static func digest(_ kind: Kind, _ combine: (inout StableHash) -> Void) -> UInt64 {
+        var hash = StableHash()
+        hash.combine(kind.rawValue)
+        combine(&hash)
+        return hash.value & ~tombstone
+    }
+
+    // MARK: VNIs that change hands
+
+    /// A VNI (24 bits) that was this VPC's, as a key of `waits`: to be read back when nothing else remembers it.
+    private static func tombstone(vni: UInt32, vpc: UInt64) -> UInt64 { tombstone | (vpc >> 25) << 24 | UInt64(vni & 0xff_ffff) }
+
+    private mutating func findHandovers() {
+        let mayWait = settle > 0 && through < .remove
+        var former: [(vni: UInt32, vpc: UInt64)] = live.vpcs.map { ($0, $1.vpc) }
+        former += (base?.topology.vpcs ?? []).map { ($0.vni, StableHash.id($0.name)) }
+        for (vni, vpc) in former {
+            let heir = index.vpc(vni: vni).map { StableHash.id($0.name) }
+            guard heir != vpc else { continue }
+            if heir != nil, live.vpcs[vni].map({ $0.vpc != heir }) ?? true { released.insert(vni) }
+            if mayWait { _ = remaining(.remove, Self.tombstone(vni: vni, vpc: vpc)) }
+            // Rows that are still there have not begun to go.
+            if mayWait, live.vpcs[vni]?.vpc == vpc, waits[Self.tombstone(vni: vni, vpc: vpc)] == nil {
+                waits[Self.tombstone(vni: vni, vpc: vpc)] = now
+            }
+        }
+        guard mayWait else { return }
+        for (digest, _) in live.waits where digest & Self.tombstone != 0 { _ = remaining(.remove, digest) }
+        for (digest, since) in waits where digest & Self.tombstone != 0 {
+            let vni = UInt32(digest & 0xff_ffff)
+            guard let heir = index.vpc(vni: vni).map({ StableHash.id($0.name) }),
+                digest != Self.tombstone(vni: vni, vpc: heir), live.vpcs[vni]?.vpc != heir
+            else { continue }
+            released.insert(vni)
+            handoverDue[vni] = max(handoverDue[vni] ?? 0, since + longest - now)
+        }
+    }
+
+    private static func clear(_ vni: UInt32, from image: inout Image) {
+        image.vpcs[vni] = nil
+        for key in image.networks.keys where key.vni == vni { image.networks[key] = nil }
+        for key in image.endpoints.keys where key.vni == vni { image.endpoints[key] = nil }
+        for (ifindex, row) in image.ports where row.vni == vni {
+            image.ports[ifindex] = nil
+            image.portMACs[ifindex] = nil
+            image.traffic.remove(ifindex)
+        }
+    }
+
+    // MARK: What stays
+
+    /// Ports whose endpoint has moved to another host, and whose interface is there and nobody else's.
+    private mutating func keptPorts() -> [UInt32: PortRow] {
+        var result: [UInt32: PortRow] = [:]
+        for (ifindex, row) in live.ports where interfaces[ifindex] != nil && final.ports[ifindex] == nil {
+            guard !released.contains(row.vni), let endpoint = index.endpointByID[row.endpoint].map({ index.topology.endpoints[$0] }),
+                endpoint.host != host.name, index.network(endpoint.network).flatMap({ index.vni(of: $0) }) == row.vni
+            else { continue }
+            let digest = Self.digest(.port) {
+                $0.combine(ifindex)
+                $0.combine(row.endpoint)
+            }
+            guard let due = remaining(.remove, digest) else { continue }
+            portDue[ifindex] = due
+            result[ifindex] = row
+        }
+        return result
+    }
+
+    private mutating func keptRoles(ports: [UInt32: PortRow]) -> Compiler.Roles {
+        var kept = Compiler.Roles()
+        for (ifindex, row) in ports {
+            guard let endpoint = index.endpointByID[row.endpoint].map({ index.topology.endpoints[$0] }) else { continue }
+            kept.portsOf.insert(endpoint.network)
+            roleDue[endpoint.network] = max(roleDue[endpoint.network] ?? 0, portDue[ifindex] ?? 0)
+        }
+        let position = index.hostByName[host.name]
+        for (key, row) in live.networks where row.held && !released.contains(key.vni) {
+            guard let network = index.network(key) ?? index.network(id: row.network), !kept.bouncerOf.contains(network.name),
+                index.vni(of: network) == key.vni
+            else { continue }
+            let members = index.placement.bouncers[network.name] ?? []
+            guard position.map(members.contains) != true else { continue }
+            let digest = Self.digest(.bouncer) { hash in
+                hash.combine(network.name)
+                for address in index.addresses(members) { hash.combine(address.bits) }
+            }
+            guard let due = remaining(.remove, digest) else { continue }
+            kept.bouncerOf.insert(network.name)
+            roleDue[network.name] = max(roleDue[network.name] ?? 0, due)
+        }
+        for (vni, row) in live.vpcs where row.held && !released.contains(vni) {
+            guard let vpc = index.vpc(vni: vni) else { continue }
+            let members = index.placement.dividers[vpc.name] ?? []
+            guard position.map(members.contains) != true else { continue }
+            let digest = Self.digest(.divider) { hash in
+                hash.combine(vpc.name)
+                for address in index.addresses(members) { hash.combine(address.bits) }
+            }
+            guard let due = remaining(.remove, digest) else { continue }
+            kept.dividerOf.insert(vpc.name)
+            roleDue[vpc.name] = due
+        }
+        return kept
+    }
+
+    private mutating func keepHosts() {
+        for (address, row) in live.hosts where final.hosts[address] == nil && address != host.address {
+            guard let due = remaining(.remove, Self.digest(.host) { $0.combine(address.bits) }) else { continue }
+            hostDue[address] = due
+            switched.hosts[address] = row
+        }
+    }
+
+    /// Rows that lead to the new home of an endpoint that was here, for who still sends to this host.
+    private mutating func keepForwards(_ compiler: Compiler) {
+        for (key, found) in live.endpoints where switched.endpoints[key] == nil && handoverDue[key.vni] == nil {
+            guard !released.contains(key.vni), found.kind == .local || found.kind == .remote,
+                let endpoint = index.endpoint(key), let row = compiler.row(of: endpoint),
+                isSame(endpoint, key, found)
+            else { continue }
+            let digest = Self.digest(.forward) { hash in
+                hash.combine(key.vni)
+                hash.combine(key.address.bits)
+                hash.combine(row.host.bits)
+            }
+            let earlier = base?.endpoint(key).flatMap { base?.host($0.host)?.address }
+            let wasForwarding = [row.host, earlier].contains { target in
+                guard let target else { return false }
+                return live.waits[
+                    Self.digest(.forward) { hash in
+                        hash.combine(key.vni)
+                        hash.combine(key.address.bits)
+                        hash.combine(target.bits)
+                    }] != nil
+            }
+            guard found.kind == .local || wasForwarding, let due = remaining(.remove, digest) else { continue }
+            forwardDue[key] = due
+            switched.endpoints[key] = row
+        }
+        // The port that the endpoint had here may speak while it stays.
+        for (key, found) in live.endpoints where found.ifindex != 0 {
+            guard let port = switched.ports[found.ifindex], portDue[found.ifindex] != nil, let row = switched.endpoints[key],
+                row.ifindex == 0, let endpoint = index.endpoint(key), StableHash.id(endpoint.name) == port.endpoint
+            else { continue }
+            switched.endpoints[key]?.ifindex = found.ifindex
+        }
+    }
+
+    /// MACs and counters of the ports: a learned MAC is the port's own word, and stays unless the endpoint is another.
+    private mutating func keepPortFacts() {
+        for (ifindex, row) in switched.ports {
+            switched.traffic.insert(ifindex)
+            guard let found = live.portMACs[ifindex] else { continue }
+            if portDue[ifindex] != nil {
+                switched.portMACs[ifindex] = found
+            } else if !row.macFixed, !isNew(row, at: ifindex) {
+                switched.portMACs[ifindex] = found
+            }
+        }
+    }
+
+    /// Whether the port is another endpoint's than before: another name, and none of its addresses.
+    private func isNew(_ row: PortRow, at ifindex: UInt32) -> Bool {
+        guard let found = live.ports[ifindex] else { return true }
+        if found.endpoint == row.endpoint { return false }
+        guard let endpoint = index.endpointByID[row.endpoint].map({ index.topology.endpoints[$0] }) else { return true }
+        return !endpoint.addresses.contains {
+            live.endpoints[EndpointKey(vni: row.vni, address: $0)]?.ifindex == ifindex
+        }
+    }
+
+    // MARK: Pointers
+
+    /// Whether something sent to this address arrives at a host that answers for what it had.
+    private func isAlive(_ address: IPAddress) -> Bool {
+        if let target = index.host(at: address) { return target.state != .down }
+        return switched.hosts[address] != nil
+    }
+
+    /// Whether the row, or the commit before, is about the same endpoint: a new one with an old address is not.
+    private func isSame(_ endpoint: Endpoint, _ key: EndpointKey, _ found: EndpointRow) -> Bool {
+        if found.ifindex != 0, let port = live.ports[found.ifindex] { return port.endpoint == StableHash.id(endpoint.name) }
+        guard let before = base?.endpoint(key) else { return true }
+        return before.name == endpoint.name
+    }
+
+    private mutating func pointEndpoints() {
+        for (key, row) in switched.endpoints where row.kind == .remote || (row.kind == .local && row.ifindex == 0) {
+            guard let endpoint = index.endpoint(key), let before = earlier(key, endpoint), before.host != row.host else {
+                continue
+            }
+            let digest = Self.digest(.pointer) { hash in
+                hash.combine(key.vni)
+                hash.combine(key.address.bits)
+                hash.combine(row.host.bits)
+            }
+            guard let due = remaining(.switch, digest) else { continue }
+            endpointDue[key] = due
+            next.endpoints[key] = before
+        }
+    }
+
+    /// The row that leads to where the endpoint was, if something is there to lead to.
+    private func earlier(_ key: EndpointKey, _ endpoint: Endpoint) -> EndpointRow? {
+        if let found = live.endpoints[key], !released.contains(key.vni) {
+            guard isSame(endpoint, key, found) else { return nil }
+            switch found.kind {
+            case .local: return switched.ports[found.ifindex]?.endpoint == StableHash.id(endpoint.name) ? found : nil
+            case .remote:
+                guard isAlive(found.host), found.host != host.address else { return nil }
+                var row = found
+                row.ifindex = switched.endpoints[key]?.ifindex ?? 0
+                return row
+            case .unreachable, .gateway, .broadcast: return nil
+            }
+        }
+        // New here, not to others: where the commit before had it.
+        guard let before = base?.endpoint(key), before.name == endpoint.name, let home = base?.host(before.host),
+            home.state != .down, home.address != host.address, isAlive(home.address)
+        else { return nil }
+        return EndpointRow(kind: .remote, host: home.address, network: StableHash.id(endpoint.network))
+    }
+
+    private mutating func pointRoles() {
+        for (key, row) in switched.networks {
+            guard let network = index.network(key) else { continue }
+            var before: [IPAddress] = []
+            if !released.contains(key.vni) {
+                before = live.networks[key]?.bouncers ?? []
+                if before.isEmpty, let base, let old = base.network(network.name), base.vni(of: old) == key.vni {
+                    before = base.addresses(base.placement.bouncers[old.name] ?? [])
+                }
+            }
+            guard let members = members(before, wanted: row.bouncers, held: row.held) else { continue }
+            let digest = Self.digest(.pointer) { hash in
+                hash.combine(key.vni)
+                hash.combine(key.cidr.prefix.bits)
+                hash.combine(UInt8(key.cidr.fullLength))
+                for address in row.bouncers { hash.combine(address.bits) }
+            }
+            guard let due = remaining(.switch, digest) else { continue }
+            networkDue[key] = due
+            next.networks[key]?.bouncers = members
+        }
+        for (vni, row) in switched.vpcs {
+            guard let vpc = index.vpc(vni: vni) else { continue }
+            var before: [IPAddress] = []
+            if !released.contains(vni) {
+                before = live.vpcs[vni]?.dividers ?? []
+                if before.isEmpty, let base, base.vpc(vni: vni)?.name == vpc.name {
+                    before = base.addresses(base.placement.dividers[vpc.name] ?? [])
+                }
+            }
+            guard let members = members(before, wanted: row.dividers, held: row.held) else { continue }
+            let digest = Self.digest(.pointer) { hash in
+                hash.combine(vni)
+                for address in row.dividers { hash.combine(address.bits) }
+            }
+            guard let due = remaining(.switch, digest) else { continue }
+            vpcDue[vni] = due
+            next.vpcs[vni]?.dividers = members
+        }
+    }
+
+    /// Members to use until the switch; nil: the wanted ones at once.
+    ///
+    /// Those of before that the topology still has and that live; a host that left only where no other is.
+    private func members(_ before: [IPAddress], wanted: [IPAddress], held: Bool) -> [IPAddress]? {
+        guard before != wanted else { return nil }
+        let usable = before.filter { ($0 != host.address || held) && isAlive($0) }
+        let staying = usable.filter { index.host(at: $0) != nil }
+        let members = staying.isEmpty ? usable : staying
+        return members.isEmpty || members == wanted ? nil : members
+    }
+}

@@ -1,0 +1,136 @@
+import Desired
+import Planner
+import TestSupport
+import Testing
+import Topology
+
+@testable import Applier
+
+/// Whatever step a plan stops at, the next plan ends where the first one would have, and the one after it is empty.
+struct ConvergenceTests {
+    @Test("in memory, from nothing and from one commit to another, at every step", arguments: [false, true])
+    func memory(fromNothing: Bool) throws {
+        let (first, second) = try (Commits.first(), Commits.second())
+        let start = MemoryStore(Observation(interfaces: Commits.interfaces, programs: 1))
+        if !fromNothing { try Self.apply(first, to: start) }
+        let goal = MemoryStore(try start.observe())
+        try Self.apply(second, to: goal)
+        let plan = try Self.plan(second, start)
+        #expect(plan.steps.count > 20)
+        for k in plan.steps.indices {
+            let store = MemoryStore(try start.observe())
+            let outcome = Executor.apply(plan, to: FailingStore(store, after: k))
+            #expect(try #require(outcome.failed).step == plan.steps[k])
+            try Self.apply(second, to: store)
+            #expect(store.observation.image == goal.observation.image)
+            #expect(store.observation.attachments == goal.observation.attachments)
+        }
+    }
+
+    @Test("on the real kernel, from one commit to another, at every step", .enabled(if: NetworkNamespace.isAvailable))
+    func kernel() async throws {
+        try await NetworkNamespace.run { host in
+            let (first, second) = try (Commits.first(), Commits.second())
+            for interface in Commits.interfaces {
+                try host.command(
+                    "ip", "link", "add", interface.name, "type", "veth", "peer", "name", "\(interface.name)p")
+            }
+            try host.command("ip", "address", "add", "172.16.0.1/24", "dev", "eth0")
+            let store = try KernelStore(directory: host.bpffs, forWriting: true)
+            try Self.apply(second, to: store)
+            let goal = try store.observe()
+            #expect(goal.programsUsePinnedMaps && goal.attachments.count == 5)
+            try Self.apply(first, to: store)
+            let count = try Self.plan(second, store).steps.count
+            for k in 0..<count {
+                let plan = try Self.plan(second, store)
+                #expect(plan.steps.count == count)
+                let outcome = Executor.apply(plan, to: FailingStore(store, after: k))
+                #expect(try #require(outcome.failed).step == plan.steps[k])
+                try Self.apply(second, to: KernelStore(directory: host.bpffs, forWriting: true))
+                let seen = try store.observe()
+                #expect(seen.image == goal.image)
+                #expect(seen.attachments == goal.attachments)
+                try Self.apply(first, to: store)
+            }
+        }
+    }
+
+    private static func plan(_ topology: Topology, _ store: some MapStore) throws -> Plan {
+        try #require(
+            Planner.plan(topology, host: "h1", commit: "", observation: store.observe(), through: .remove))
+    }
+
+    /// Applies, and plans again: no changes.
+    private static func apply(_ topology: Topology, to store: some MapStore) throws {
+        let outcome = Executor.apply(try plan(topology, store), to: store)
+        if let failed = outcome.failed { Issue.record("\(failed.step.subject): \(failed.error)") }
+        let again = try plan(topology, store)
+        #expect(again.steps.isEmpty, "\(again.steps.map(\.subject))")
+    }
+}
+
+/// Two commits of which the second moves, adds and removes.
+private enum Commits {
+    static let interfaces = ["eth0", "v-1", "v-2", "v-3"].enumerated().map {
+        Interface(
+            name: $1, ifindex: UInt32(2 + $0), driver: "veth", addresses: $0 == 0 ? [IPAddress(v4: 0xac10_0001)] : [])
+    }
+
+    private static let hosts = """
+        apiVersion: mizar/v1
+        kind: Cluster
+        name: lab
+        settle: 0s
+        ---
+        {apiVersion: mizar/v1, kind: Host, name: h1, address: 172.16.0.1, interface: eth0, datapath: DATAPATH}
+        ---
+        {apiVersion: mizar/v1, kind: Host, name: h2, address: 172.16.0.2, interface: eth0}
+        ---
+        {apiVersion: mizar/v1, kind: Tenant, name: acme}
+        ---
+        {apiVersion: mizar/v1, kind: VPC, name: acme/prod, vni: 4097, cidrs: [10.0.0.0/16, "fd00:1::/48"]}
+        ---
+
+        """
+
+    static func first() throws -> Topology {
+        try read(
+            hosts.replacing("DATAPATH", with: "tc") + """
+                apiVersion: mizar/v1
+                kind: Network
+                name: acme/prod/web
+                cidrs: [10.0.1.0/24, "fd00:1:0:1::/64"]
+                endpoints:
+                  web-1: {ips: [10.0.1.10, "fd00:1:0:1::10"], host: h1, interface: v-1}
+                  web-2: {ip: 10.0.1.11, host: h1, interface: v-2}
+                  web-3: {ip: 10.0.1.12, host: h2, interface: v-3}
+                """)
+    }
+
+    static func second() throws -> Topology {
+        try read(
+            hosts.replacing("DATAPATH", with: "xdp") + """
+                apiVersion: mizar/v1
+                kind: Network
+                name: acme/prod/web
+                cidrs: [10.0.1.0/24, "fd00:1:0:1::/64"]
+                endpoints:
+                  web-1: {ips: [10.0.1.10, "fd00:1:0:1::10"], host: h2, interface: v-1}
+                  web-2: {ip: 10.0.1.11, host: h1, interface: v-2, mac: "02:00:00:00:00:11"}
+                  web-4: {ip: 10.0.1.13, host: h2, interface: v-4}
+                ---
+                apiVersion: mizar/v1
+                kind: Network
+                name: acme/prod/db
+                cidrs: [10.0.2.0/24]
+                endpoints:
+                  db-1: {ip: 10.0.2.10, host: h1, interface: v-3}
+                """)
+    }
+
+    private static func read(_ text: String) throws -> Topology {
+        let result = TopologyReader.read(SourceTree(files: [SourceFile(path: "all.yaml", bytes: Array(text.utf8))]))
+        return try #require(result.topology, "\(result.diagnostics)")
+    }
+}

@@ -1,0 +1,126 @@
+import CBPF
+import Glibc
+
+/// The real programs in the kernel, over maps of their own.
+final class Datapath: @unchecked Sendable {
+    struct Failure: Error, CustomStringConvertible { var description: String }
+
+    enum Program: String, CaseIterable {
+        case port = "mizar_port"
+        case uplink = "mizar_uplink"
+        case `guard` = "mizar_guard"
+        case xdp = "mizar_xdp"
+        case portEntry = "mizar_port_entry"
+        case uplinkEntry = "mizar_uplink_entry"
+        case guardEntry = "mizar_guard_entry"
+    }
+
+    struct Context {
+        var ifindex: UInt32 = 0
+        var ingress: UInt32 = 0
+        var mark: UInt32 = 0
+        var gsoSize: UInt32 = 0
+    }
+
+    struct Outcome: Equatable {
+        var verdict: UInt32
+        var packet: [UInt8]
+        var mark: UInt32
+    }
+
+    private let object: OpaquePointer
+    let cpus: Int
+
+    init() throws {
+        var options = bpf_object_open_opts()
+        options.sz = MemoryLayout<bpf_object_open_opts>.size
+        guard let object = bpf_object__open_mem(mzr_object_bytes(), mzr_object_size(), &options) else {
+            throw Failure(description: "open: \(errno)")
+        }
+        self.object = object
+        cpus = Int(libbpf_num_possible_cpus())
+        let code = bpf_object__load(object)
+        guard code == 0 else { throw Failure(description: "load: \(code)") }
+    }
+
+    deinit { bpf_object__close(object) }
+
+    func map(_ name: String) -> Int32 { bpf_object__find_map_fd_by_name(object, name) }
+
+    func program(_ program: Program) -> Int32 {
+        bpf_program__fd(bpf_object__find_program_by_name(object, program.rawValue))
+    }
+
+    func put(_ map: String, _ key: [UInt8], _ value: [UInt8]) throws {
+        let code = bpf_map_update_elem(self.map(map), key, value, 0)
+        guard code == 0 else { throw Failure(description: "\(map): \(code)") }
+    }
+
+    func remove(_ map: String, _ key: [UInt8]) { bpf_map_delete_elem(self.map(map), key) }
+
+    func get(_ map: String, _ key: [UInt8], size: Int) -> [UInt8]? {
+        var value = [UInt8](repeating: 0, count: size)
+        return bpf_map_lookup_elem(self.map(map), key, &value) == 0 ? value : nil
+    }
+
+    /// A row of counters, summed over the CPUs.
+    func counters(_ map: String, _ key: UInt32, count: Int) -> [UInt64] {
+        var values = [UInt64](repeating: 0, count: count * cpus)
+        var key = key
+        guard bpf_map_lookup_elem(self.map(map), &key, &values) == 0 else { return [] }
+        return (0..<count).map { field in (0..<cpus).reduce(0) { $0 + values[$1 * count + field] } }
+    }
+
+    func clearCounters(_ map: String, _ key: UInt32, count: Int) {
+        let zeros = [UInt64](repeating: 0, count: count * cpus)
+        var key = key
+        bpf_map_update_elem(self.map(map), &key, zeros, 0)
+    }
+
+    /// BPF_PROG_TEST_RUN, once. The calling thread's network namespace must have the context's interfaces.
+    func run(_ program: Program, _ packet: [UInt8], _ context: Context) throws -> Outcome {
+        var output = [UInt8](repeating: 0, count: packet.count + 512)
+        var options = bpf_test_run_opts()
+        options.sz = MemoryLayout<bpf_test_run_opts>.size
+        options.data_size_in = UInt32(packet.count)
+        options.data_size_out = UInt32(output.count)
+        options.repeat = 1
+        let fd = self.program(program)
+        var mark: UInt32 = 0
+        let code: Int32 = packet.withUnsafeBytes { input in
+            output.withUnsafeMutableBytes { output in
+                options.data_in = input.baseAddress
+                options.data_out = output.baseAddress
+                if program == .xdp {
+                    var before = xdp_md()
+                    before.data_end = UInt32(packet.count)
+                    before.ingress_ifindex = context.ifindex
+                    return withUnsafePointer(to: &before) { before in
+                        options.ctx_in = UnsafeRawPointer(before)
+                        options.ctx_size_in = UInt32(MemoryLayout<xdp_md>.size)
+                        return bpf_prog_test_run_opts(fd, &options)
+                    }
+                }
+                var before = __sk_buff()
+                before.ifindex = context.ifindex
+                before.ingress_ifindex = context.ingress
+                before.mark = context.mark
+                before.gso_size = context.gsoSize
+                var after = __sk_buff()
+                return withUnsafePointer(to: &before) { before in
+                    let code = withUnsafeMutablePointer(to: &after) { after in
+                        options.ctx_in = UnsafeRawPointer(before)
+                        options.ctx_size_in = UInt32(MemoryLayout<__sk_buff>.size)
+                        options.ctx_out = UnsafeMutableRawPointer(after)
+                        options.ctx_size_out = UInt32(MemoryLayout<__sk_buff>.size)
+                        return bpf_prog_test_run_opts(fd, &options)
+                    }
+                    mark = after.mark
+                    return code
+                }
+            }
+        }
+        guard code == 0 else { throw Failure(description: "\(program.rawValue): \(code)") }
+        return Outcome(verdict: options.retval, packet: Array(output.prefix(Int(options.data_size_out))), mark: mark)
+    }
+}

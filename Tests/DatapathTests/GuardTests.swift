@@ -1,0 +1,63 @@
+import CBPF
+import TestSupport
+import Testing
+import Topology
+
+private let mark = UInt32(MZR_MARK)
+private let body: [UInt8] = Array(0..<24)
+
+private func packet(port: Int = 6081, _ change: (inout Packet.IPv4Fields) -> Void = { _ in }) -> [UInt8] {
+    Packet.frame(
+        to: mac("02:ac:10:00:00:02"), from: mac("02:ac:10:00:00:01"), type: Packet.ipv4,
+        Packet.ipv4(from: World.h1, to: World.h2, protocol: 17, Packet.udp(from: 50000, to: port, body), .init(change)))
+}
+
+private let tagged = Packet.frame(to: World.a1, from: World.a2, type: 0x8100, [0, 1] + packet().dropFirst(12))
+
+extension DatapathTests {
+    @Test(arguments: [Datapath.Program.guard, .guardEntry].flatMap { program in
+        [
+            Fixture("\(program): from an endpoint", program, packet(), port: World.uplink, ingress: 11, mark: mark, .pass),
+            Fixture("\(program): in transit", program, packet(), port: World.uplink, ingress: World.uplink, mark: mark, .pass),
+            Fixture("\(program): a process", program, packet(), port: World.uplink, ingress: 0, .drop(MZR_DROP_FOREIGN_SENDER)),
+            Fixture("\(program): a process that marks", program, packet(), port: World.uplink, ingress: 0, mark: mark, .drop(MZR_DROP_FOREIGN_SENDER)),
+            Fixture("\(program): forwarded for a container", program, packet(), port: World.uplink, ingress: 99, mark: mark, .drop(MZR_DROP_FOREIGN_SENDER)),
+            Fixture("\(program): an endpoint's, unmarked", program, packet(), port: World.uplink, ingress: 11, .drop(MZR_DROP_FOREIGN_SENDER)),
+            Fixture("\(program): behind IP options", program, packet { $0.options = [1, 1, 1, 0] }, port: World.uplink, ingress: 0, .drop(MZR_DROP_FOREIGN_SENDER)),
+            Fixture("\(program): a first fragment", program, packet { $0.moreFragments = true }, port: World.uplink, ingress: 0, .drop(MZR_DROP_FOREIGN_SENDER)),
+            Fixture("\(program): a later fragment", program, packet { $0.fragmentOffset = 3 }, port: World.uplink, ingress: 0, .pass),
+            Fixture("\(program): another port", program, packet(port: 53), port: World.uplink, ingress: 0, .pass),
+            Fixture("\(program): a VLAN tag", program, tagged, port: World.uplink, ingress: 0, .pass),
+        ]
+    })
+    func guards(_ fixture: Fixture) throws {
+        try fixture.check()
+        guard case .pass = fixture.expected else { return }
+        let world = try World.shared.get()
+        let outcome = try world.namespace.run { try world.datapath.run(fixture.program, fixture.packet, fixture.context) }
+        // Nothing behind the guard sees our mark.
+        #expect(outcome.mark == 0)
+    }
+
+    @Test func anEmptySlotHoldsOverlayPacketsAndNothingElse() throws {
+        let world = try World.shared.get()
+        for slot in 0..<UInt32(MZR_PROGRAM_COUNT.rawValue) { world.datapath.remove("programs", World.raw(slot)) }
+        defer {
+            for (slot, program) in [Datapath.Program.port, .uplink, .guard].enumerated() {
+                try? world.datapath.put("programs", World.raw(UInt32(slot)), World.raw(UInt32(bitPattern: world.datapath.program(program))))
+            }
+        }
+        for fixture in [
+            Fixture("port", .portEntry, packet(), port: 11, .drop(MZR_DROP_NO_PROGRAM)),
+            Fixture("uplink, Geneve", .uplinkEntry, packet(), port: World.uplink, .drop(MZR_DROP_NO_PROGRAM)),
+            Fixture("uplink, other", .uplinkEntry, packet(port: 53), port: World.uplink, .pass),
+            Fixture("guard, Geneve", .guardEntry, packet(), port: World.uplink, ingress: 11, mark: mark, .drop(MZR_DROP_NO_PROGRAM)),
+            Fixture("guard, other", .guardEntry, packet(port: 53), port: World.uplink, ingress: 0, .pass),
+        ] { try fixture.check() }
+    }
+
+    @Test func entriesRunTheProgramsBehindThem() throws {
+        try Fixture("port", .portEntry, packet(), port: 99, .drop(MZR_DROP_UNKNOWN_PORT)).check()
+        try Fixture("uplink", .uplinkEntry, Reference.outer(from: address("172.16.0.9"), to: World.h1, body), port: World.uplink, .drop(MZR_DROP_FOREIGN_HOST)).check()
+    }
+}

@@ -1,0 +1,165 @@
+import Planner
+import TestSupport
+import Testing
+import Topology
+
+/// The law: hosts take a commit in any order, and nothing that worked before and after breaks in between; nothing ever
+/// crosses from VPC to VPC.
+@Suite("the way from one commit to the next")
+struct TransitionTests {
+    static let gentle = Mutation.allCases.filter { !$0.changesTheWire }
+
+    @Test("settled: every endpoint reaches every other of its VPC, and none of another", arguments: 0..<(20 * rounds))
+    func settled(seed: Int) throws {
+        var random = SeededGenerator(seed: UInt64(10_000 + seed))
+        let topology = TopologyBuilder.random(using: &random, endpoints: 1...3).build()
+        var fleet = Fleet(topology)
+        _ = try fleet.converge(to: topology, base: nil, seed: seed)
+        let world = World(fleet, Glossary([topology]))
+        world.look("seed \(seed)")
+        let state = Dictionary(uniqueKeysWithValues: topology.hosts.map { ($0.name, $0.state) })
+        let vpc = Dictionary(uniqueKeysWithValues: topology.networks.map { ($0.name, $0.vpc) })
+        for from in topology.endpoints where state[from.host] != .down {
+            for to in topology.endpoints where vpc[to.network] == vpc[from.network] && state[to.host] != .down && from != to {
+                for destination in to.addresses where from.addresses.contains(where: { $0.isIPv4 == destination.isIPv4 }) {
+                    let flow = Flow(from: from.name, to: to.name, destination: destination)
+                    let works = world.works(flow)
+                    #expect(works, "seed \(seed): \(flow): \(world.outcomes(flow))")
+                }
+            }
+            guard let network = topology.networks.first(where: { $0.name == from.network }) else { continue }
+            for case let gateway? in network.gateways where from.addresses.contains(where: { $0.isIPv4 == gateway.isIPv4 }) {
+                let answers = world.answersGateway(from, gateway)
+                #expect(answers, "seed \(seed): \(from.name) to its gateway \(gateway)")
+            }
+        }
+    }
+
+    @Test("by the clock: hosts notice, tick and act at random times", arguments: 0..<(50 * rounds))
+    func byTheClock(seed: Int) throws {
+        try run(seed: seed, kinds: Self.gentle, commits: 1)
+    }
+
+    @Test("VNIs that pass from VPC to VPC, and everything else", arguments: 0..<(25 * rounds))
+    func anything(seed: Int) throws {
+        try run(seed: 50_000 + seed, kinds: Mutation.allCases, commits: 1)
+    }
+
+    @Test("VNIs in particular", arguments: 0..<(25 * rounds))
+    func identifiers(seed: Int) throws {
+        try run(
+            seed: 60_000 + seed, kinds: [.passVNI, .swapVNIs, .changeVNI, .renameVPC, .removeVPC, .addVPC, .addEndpoint],
+            commits: 1 + seed % 2)
+    }
+
+    @Test("a second commit before the first has settled", arguments: 0..<(25 * rounds))
+    func hasty(seed: Int) throws {
+        try run(seed: 70_000 + seed, kinds: Self.gentle, commits: 2)
+    }
+
+    @Test("phase by phase, every host through one before any begins the next", arguments: 0..<(25 * rounds))
+    func lockstep(seed: Int) throws {
+        var random = SeededGenerator(seed: UInt64(80_000 + seed))
+        var builder = TopologyBuilder.random(using: &random, endpoints: 1...3)
+        let before = builder.build()
+        var fleet = Fleet(before)
+        _ = try fleet.converge(to: before, base: nil, seed: seed)
+        let done = builder.mutate(Int.random(in: 1...3, using: &random), using: &random, among: Self.gentle)
+        let after = builder.build()
+        for host in after.hosts { fleet.join(host.name, after) }
+        let watch = try Watch([before, after], fleet: fleet, note: "seed \(80_000 + seed), \(done)")
+        for phase in Phase.allCases {
+            var plans: [(String, ArraySlice<Step>)] = []
+            for host in after.hosts {
+                let plan = try fleet.plan(host.name, after, base: phase == .add ? before : after, commit: 1, through: phase)
+                plans.append((host.name, plan.steps[...]))
+            }
+            while let index = plans.indices.filter({ !plans[$0].1.isEmpty }).randomElement(using: &random) {
+                let step = plans[index].1.removeFirst()
+                try fleet.hosts[plans[index].0]?.apply(step)
+                watch.look(fleet, after: step, of: plans[index].0)
+                // Often a host runs on alone: every prefix of its plan with the others before or after theirs.
+                while random.oneIn(2) == false, let step = plans[index].1.popFirst() {
+                    try fleet.hosts[plans[index].0]?.apply(step)
+                    watch.look(fleet, after: step, of: plans[index].0)
+                }
+            }
+        }
+        for host in after.hosts {
+            let again = try fleet.plan(host.name, after, base: after, commit: 1, through: .remove)
+            #expect(again.steps.isEmpty, "\(watch.note): \(again.text)")
+        }
+    }
+
+    /// Hosts notice within 0.6 of a settle time, and act within 0.3 of one of being due.
+    private func run(seed: Int, kinds: [Mutation], commits: Int) throws {
+        var random = SeededGenerator(seed: UInt64(seed))
+        let settle: UInt64 = 60_000_000_000
+        var builder = TopologyBuilder.random(using: &random, endpoints: 1...3)
+        var topologies = [builder.build()]
+        var fleet = Fleet(topologies[0])
+        _ = try fleet.converge(to: topologies[0], base: nil, seed: seed)
+        var done: [Mutation] = []
+        for _ in 0..<commits {
+            done += builder.mutate(Int.random(in: 1...3, using: &random), using: &random, among: kinds)
+            topologies.append(builder.build())
+        }
+        for topology in topologies { for host in topology.hosts { fleet.join(host.name, topology) } }
+        let watch = try Watch(topologies, fleet: fleet, note: "seed \(seed), \(done)")
+        /// When each commit is made, and when each host runs: noticing, then ticks.
+        var made: [UInt64] = [0]
+        for number in 1..<topologies.count { made.append(number == 1 ? 0 : made[number - 1] + .random(in: 0...(2 * settle), using: &random)) }
+        let end = (made.last ?? 0) + 5 * settle
+        struct Runner {
+            var notices: [UInt64]
+            var applied = 0
+            var wakes: UInt64
+            var steps: ArraySlice<Step> = []
+        }
+        var runners: [String: Runner] = [:]
+        for name in fleet.hosts.keys.sorted() {
+            let notices = made.map { $0 == 0 && topologies.count == 1 ? 0 : $0 + .random(in: 0...(settle * 6 / 10), using: &random) }
+            runners[name] = Runner(notices: notices, wakes: notices[1])
+        }
+        let names = runners.keys.sorted()
+        var clock: UInt64 = 0
+        while clock < end {
+            // Whoever is in the middle of a plan goes on in random order; the clock moves when all are idle, or a little.
+            let busy = names.filter { runners[$0]?.steps.isEmpty == false }
+            if let name = busy.randomElement(using: &random), !random.oneIn(4) || busy.count == names.count {
+                for _ in 0..<Int.random(in: 1...4, using: &random) {
+                    guard let step = runners[name]?.steps.popFirst() else { break }
+                    do { try fleet.hosts[name]?.apply(step) } catch { Issue.record("\(watch.note), \(name): \(error)") }
+                    watch.look(fleet, after: step, of: name)
+                }
+                continue
+            }
+            guard let name = names.filter({ runners[$0]?.steps.isEmpty == true }).min(by: { (runners[$0]?.wakes ?? 0, $0) < (runners[$1]?.wakes ?? 0, $1) }),
+                var runner = runners[name]
+            else { continue }
+            // Nobody may be in the middle of an old plan for long.
+            if !busy.isEmpty, runner.wakes > clock + settle / 50 {
+                for name in busy {
+                    while let step = runners[name]?.steps.popFirst() {
+                        do { try fleet.hosts[name]?.apply(step) } catch { Issue.record("\(watch.note), \(name): \(error)") }
+                        watch.look(fleet, after: step, of: name)
+                    }
+                }
+            }
+            clock = max(clock, runner.wakes)
+            let newest = topologies.indices.dropFirst().last { runner.notices[$0] <= clock } ?? 1
+            let topology = topologies[newest]
+            if topology.hosts.contains(where: { $0.name == name }) {
+                fleet.hosts[name]?.now = 1_000_000_000 + clock
+                runner.steps = try fleet.plan(
+                    name, topology, base: topologies[runner.applied], commit: newest).steps[...]
+                runner.applied = newest
+            }
+            runner.wakes = clock + .random(in: (settle / 20)...(settle * 3 / 10), using: &random)
+            if let notice = runner.notices.first(where: { $0 > clock }) { runner.wakes = min(runner.wakes, notice) }
+            runners[name] = runner
+        }
+        guard let last = topologies.last else { return }
+        for host in last.hosts { fleet.expectFresh(host.name, last, note: watch.note) }
+    }
+}
