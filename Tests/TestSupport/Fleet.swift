@@ -39,7 +39,8 @@ public struct Fleet: Sendable {
     public var vpcs: [VPC] = []
     public var networks: [Network] = []
     public var endpoints: [Endpoint] = []
-    public var settle = "0s"
+    /// The lab runs the phases one after the other on all hosts, whatever this says.
+    public var settle = "60s"
 
     /// Hosts h1, h2, … at 172.16.0.1, 172.16.0.2, …
     public init(hosts count: Int, datapath: String = "tc") {
