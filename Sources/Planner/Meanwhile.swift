@@ -200,7 +200,10 @@ struct Meanwhile {
 
     private mutating func keepHosts() {
         for (address, row) in live.hosts where final.hosts[address] == nil && address != host.address {
-            guard let due = remaining(.remove, Self.digest(.host) { $0.combine(address.bits) }) else { continue }
+            let digest = Self.digest(.host) { $0.combine(address.bits) }
+            // A host that no commit knows is drift: Geneve from it is what the one before and this one both forbid.
+            if let base, base.host(at: address) == nil, live.waits[digest] == nil { continue }
+            guard let due = remaining(.remove, digest) else { continue }
             hostDue[address] = due
             switched.hosts[address] = row
         }
