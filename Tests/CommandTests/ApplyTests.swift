@@ -145,6 +145,13 @@ import Testing
             #expect(access(lab.bpffs("h1"), F_OK) != 0, "not even the folder")
             #expect(try await lab.on("h1", "tc", "qdisc", "show").output.contains("clsact") == false)
             #expect(try await lab.detach("h1").output.contains("No changes."))
+            // Folders that are missing are made, and go with what is in them.
+            let deep = "\(lab.bpffs("h1"))/a/b"
+            let tool = lab.tool(on: "h1")
+            try await tool.succeed("apply", "--repo", lab.repo, "--host", "h1", "--bpffs", deep)
+            #expect(try await lab.failures(fleet, kinds: ["ping"]) == [])
+            try await tool.succeed("detach", "--host", "h1", "--bpffs", deep)
+            #expect(try await lab.attached("h1") == [])
             #expect(try await lab.apply("h1").succeeded)
             try await ScenarioTests.holds(lab, fleet)
         }

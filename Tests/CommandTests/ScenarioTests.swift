@@ -38,7 +38,7 @@ import Testing
 
     /// Scenarios 1, 2 and 3: bouncers on neither end's host, one or two of them, on the receiver's, the sender's, both;
     /// both ends on one host, and everything on one.
-    @Test(arguments: datapaths, ["bridged", "routed"])
+    @Test(arguments: zip(datapaths, ["bridged", "routed"]))
     func bouncersAnywhere(datapath: String, underlay: String) async throws {
         var fleet = Self.oneNetwork(datapath)
         fleet.roles(on: "h3")
@@ -81,7 +81,7 @@ import Testing
     }
 
     /// Scenarios 5 and 6: two networks with a divider; then three bouncers a network and three dividers, co-located.
-    @Test(arguments: datapaths, ["bridged", "routed"])
+    @Test(arguments: zip(datapaths, ["routed", "bridged"]))
     func networksAndDividers(datapath: String, underlay: String) async throws {
         var fleet = Self.oneNetwork(datapath)
         fleet.network("acme/prod/db", 2)
