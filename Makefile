@@ -27,6 +27,7 @@ debug: build/mizar.bpf.o ## build everything unoptimised, the tests too
 	@$(SWIFT) build --build-tests
 
 test: ## build and run all tests (root: the kernel's part is real)
+	@scripts/install-deps.sh
 	@scripts/test.sh
 
 demo: ## the main job from end to end, in network namespaces (root; KEEP=1 leaves the lab up)

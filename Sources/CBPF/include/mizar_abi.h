@@ -201,7 +201,7 @@ struct mzr_name {
 	char text[MZR_NAME_SIZE]; /* UTF-8, ended by a zero byte */
 };
 
-/* waits: digest of a step that must wait for its phase -> when it was first wanted, CLOCK_BOOTTIME ns. */
+/* waits: digest of what must wait for its phase -> when it was first wanted, CLOCK_BOOTTIME ns. */
 
 /* programs: slots of the program array that the entry programs jump through: one write replaces a program
  * on every port at once. */
