@@ -2,11 +2,8 @@
 #define _GNU_SOURCE
 #include "mizar_namespace.h"
 
-#include <bpf/bpf.h>
-#include <bpf/libbpf.h>
 #include <errno.h>
 #include <linux/ethtool.h>
-#include <linux/if_link.h>
 #include <net/if.h>
 #include <linux/sockios.h>
 #include <sched.h>
@@ -48,38 +45,4 @@ int mzr_set_offload(const char *interface, unsigned int command, int on)
 int mzr_leave_network(void)
 {
 	return unshare(CLONE_NEWNET);
-}
-
-int mzr_set_xdp_pass(const char *interface, int on)
-{
-	const struct bpf_insn pass[] = {
-		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = XDP_PASS},
-		{.code = BPF_JMP | BPF_EXIT},
-	};
-	LIBBPF_OPTS(bpf_prog_load_opts, options, .prog_flags = BPF_F_XDP_HAS_FRAGS);
-	unsigned int index = if_nametoindex(interface);
-	__u32 attached = 0;
-	int program, result;
-
-	if (!index)
-		return -1;
-	result = bpf_xdp_query_id(index, XDP_FLAGS_DRV_MODE, &attached);
-	if (result || !attached == !on) {
-		errno = -result;
-		return result ? -1 : 0;
-	}
-	if (on) {
-		program = bpf_prog_load(BPF_PROG_TYPE_XDP, "mizar_lab_pass", "GPL", pass, 2, &options);
-		if (program < 0) {
-			errno = -program;
-			return -1;
-		}
-		result = bpf_xdp_attach(index, program, XDP_FLAGS_DRV_MODE | XDP_FLAGS_UPDATE_IF_NOEXIST,
-					NULL);
-		close(program);
-	} else {
-		result = bpf_xdp_detach(index, XDP_FLAGS_DRV_MODE, NULL);
-	}
-	errno = -result;
-	return result ? -1 : 0;
 }

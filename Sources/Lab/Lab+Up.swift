@@ -104,12 +104,12 @@ extension Lab {
                 throw LabError("set checksum offload of", "\(link.interface) of \(link.host)", cause: Files.errorText())
             }
         }
-        // What XDP sends out of a veth is picked up at the other end only if a program runs there, too.
+        // What XDP redirects out of a veth is picked up at the other end only if that end polls, as it does for GRO.
         let refused = try Namespace.within(underlayNamespace) {
-            layout.hosts.first { mzr_set_xdp_pass($0.port, $0.isXDP ? 1 : 0) != 0 }
+            layout.hosts.first { !Offload.receiveAggregation.set($0.isXDP, interface: $0.port) }
         }
         if let refused {
-            throw LabError("attach to", "the underlay's port of \(refused.host)", cause: Files.errorText())
+            throw LabError("set receive offload of", "the underlay's port of \(refused.host)", cause: Files.errorText())
         }
     }
 

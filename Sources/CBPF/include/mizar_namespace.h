@@ -18,8 +18,4 @@ int mzr_set_offload(const char *interface, unsigned int command, int on);
  * because glibc declares it to _GNU_SOURCE alone. */
 int mzr_leave_network(void);
 
-/* A native XDP program that passes everything on, attached to an interface of the calling thread's network
- * namespace, or taken off again. -1 and errno on failure; already so is no failure. */
-int mzr_set_xdp_pass(const char *interface, int on);
-
 #endif /* MIZAR_NAMESPACE_H */
