@@ -35,8 +35,9 @@ demo: ## the main job from end to end, in network namespaces (root; KEEP=1 leave
 	@$(MAKE) --no-print-directory build
 	@scripts/demo.sh
 
-bench: debug ## measure placement and the like; prints numbers
-	@MIZAR_BENCH=1 $(SWIFT) test --skip-build --filter Bench
+bench: build/mizar.bpf.o ## measure placement and plans; prints ratios
+	@$(SWIFT) build -c release --static-swift-stdlib --product mizar-bench
+	@"$$($(SWIFT) build -c release --static-swift-stdlib --show-bin-path)/mizar-bench"
 
 check: ## check formatting and scripts, change nothing
 	@$(SWIFT) format lint --strict --recursive --parallel Sources Tests Package.swift

@@ -53,6 +53,10 @@ let package = Package(
                 "Topology", "Desired", "Planner", "Applier", "Lab", "CBPF", argumentParser, logging, systemPackage,
             ],
             swiftSettings: settings),
+        // `make bench`.
+        .executableTarget(
+            name: "mizar-bench", dependencies: ["Topology", "Planner"], swiftSettings: settings,
+            linkerSettings: [.linkedLibrary("m")]),
 
         .target(
             name: "TestSupport",
