@@ -38,11 +38,10 @@ import Testing
             #expect(try await ask("10.0.1.10", "10.0.1.10") == nil, "its own")
             #expect(try await ask("0.0.0.0", "10.0.1.11") == nil, "a probe")
             #expect(try await ask("10.0.1.10", "10.9.9.9") == nil, "outside the network")
-            // A gateway is nobody else's: not another network's, not by UDP.
-            let drops = try await lab.drops("h1")
-            _ = try await lab.pings("acme/prod/web/a", "10.0.1.99", "-W", "1")
-            let after = try await lab.drops("h3")
-            #expect(after["no-endpoint", default: 0] > 0, "the bouncer knows that nobody has it: \(drops), \(after)")
+
+            #expect(try await !lab.pings("acme/prod/web/a", "10.0.1.99", "-W", "1"))
+            let drops = try await lab.drops("h3")
+            #expect(drops["no-endpoint", default: 0] > 0, "the bouncer knows that nobody has it: \(drops)")
         }
     }
 
@@ -102,7 +101,6 @@ import Testing
             for (name, address) in [("fixed", "02:00:00:00:00:21"), ("a", "02:00:00:00:00:22")] {
                 let changed = try await lab.inside("acme/prod/web/\(name)", "ip", "link", "set", "dev", "eth0", "address", address)
                 #expect(changed.succeeded, "\(changed.error)")
-                // Linux forgets neighbours and, over IPv6, addresses' routes stay.
             }
             #expect(try await lab.failures(fleet, except: ["acme/prod/web/fixed"]) == [], "a goes on with its new MAC")
             #expect(try await lab.drops("h1")["spoofed-mac", default: 0] > 0)
@@ -114,10 +112,9 @@ import Testing
         let fleet = Self.fleet(datapath)
         try await LabFixture.with(fleet) { lab in
             // As if from b's host, to a: into h1's uplink from the underlay.
-            let mac = try await lab.on("h1", "cat", "/sys/class/net/eth0/address")
             let found = try await lab.on("h1", "ip", "-o", "link", "show", "dev", "eth0").output
             let uplinkMAC = String(found.split(separator: "link/ether ").last?.prefix(17) ?? "")
-            #expect(uplinkMAC.count == 17, "\(mac.output)")
+            #expect(uplinkMAC.count == 17, "\(found)")
             func geneve(from address: String) -> LabFixture.Frame {
                 var frame = LabFixture.Frame(srcMac: "02:00:00:00:00:77", src: address, dst: "172.16.0.1")
                 frame.dstMac = uplinkMAC
@@ -145,22 +142,25 @@ import Testing
         try await LabFixture.with(fleet) { lab in
             let udp = { (port: Int) in
                 try await lab.on(
-                    "h1", "/usr/bin/python3", "-c",
-                    "import socket; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); [s.sendto(b'x' * 60, ('172.16.0.2', \(port))) for _ in range(3)]")
+                    "h1", LabFixture.python, "-c",
+                    "import socket; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); [s.sendto(b'x' * 60, ('172.16.0.2', \(port))) for _ in range(3)]"
+                )
             }
             _ = try await udp(6081)
             #expect(try await lab.drops("h1")["foreign-sender", default: 0] == 3)
             // What is no Geneve is none of our business, either way and of any size.
-            let server = "import socket; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(('172.16.0.2', 5353)); "
+            let server =
+                "import socket; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(('172.16.0.2', 5353)); "
                 + "print('up', flush=True)\nwhile True: s.sendto(*s.recvfrom(65536))"
             try await Tool.whileRunning(
-                ["/usr/bin/python3", "-c", server], namespace: lab.namespace(host: "h2"), log: "\(lab.git.folder)/server"
+                [LabFixture.python, "-c", server], namespace: lab.namespace(host: "h2"), log: "\(lab.git.folder)/server"
             ) { running in
                 #expect(try await eventually { running.output.contains("up") })
                 for size in [1, 1400, 9000] {
-                    let client = "import socket; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.settimeout(3); "
+                    let client =
+                        "import socket; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.settimeout(3); "
                         + "s.sendto(b'x' * \(size), ('172.16.0.2', 5353)); assert len(s.recv(65536)) == \(size)"
-                    let outcome = try await lab.on("h1", "/usr/bin/python3", "-c", client)
+                    let outcome = try await lab.on("h1", LabFixture.python, "-c", client)
                     #expect(outcome.succeeded, "\(size): \(outcome.error)")
                 }
             }

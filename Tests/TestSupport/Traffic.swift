@@ -120,7 +120,7 @@ extension LabFixture {
             }, ready: ready)
         let line = try Self.line(request)
         let result = try await Subprocess.run(
-            Self.python, arguments: [Self.script, "steady"], input: .inputWriter, output: .string(limit: 1 << 20),
+            Self.interpreter, arguments: [Self.script, "steady"], input: .inputWriter, output: .string(limit: 1 << 20),
             error: .string(limit: 1 << 20)
         ) { execution in
             _ = try await execution.standardInputWriter.write(line)
@@ -252,7 +252,9 @@ extension LabFixture {
     }()
 
     /// The system's own: a wrapper of some environment manager would only be slower.
-    private static let python: Executable = FilePath("/usr/bin/python3").canOpen ? .path("/usr/bin/python3") : .name("python3")
+    public static let python = FilePath("/usr/bin/python3").canOpen ? "/usr/bin/python3" : "python3"
+
+    private static var interpreter: Executable { python.contains("/") ? .path(FilePath(python)) : .name(python) }
 
     private static var decoder: JSONDecoder {
         let decoder = JSONDecoder()
@@ -268,7 +270,7 @@ extension LabFixture {
 
     private func traffic<Answer: Decodable>(_ mode: String, _ request: some Encodable, _ type: Answer.Type) async throws -> Answer {
         let result = try await Subprocess.run(
-            Self.python, arguments: [Self.script, mode], input: .string(try Self.line(request)),
+            Self.interpreter, arguments: [Self.script, mode], input: .string(try Self.line(request)),
             output: .string(limit: 16 << 20), error: .string(limit: 1 << 20))
         guard result.terminationStatus.isSuccess else {
             throw FixtureError(text: "traffic.py \(mode): \(result.standardOutput)\(result.standardError)")
