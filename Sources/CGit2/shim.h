@@ -16,6 +16,14 @@ static inline int mzr_git_set_fsync(int enabled)
 	return git_libgit2_opts(GIT_OPT_ENABLE_FSYNC_GITDIR, enabled);
 }
 
+/* Looks for no settings of the user's: neither ~/.gitconfig nor $XDG_CONFIG_HOME/git/config. */
+static inline int mzr_git_forget_user(void)
+{
+	int result = git_libgit2_opts(GIT_OPT_SET_SEARCH_PATH, GIT_CONFIG_LEVEL_GLOBAL, "");
+
+	return result ? result : git_libgit2_opts(GIT_OPT_SET_SEARCH_PATH, GIT_CONFIG_LEVEL_XDG, "");
+}
+
 /* A global variable, which Swift's concurrency checks rightly refuse. */
 extern char **environ;
 

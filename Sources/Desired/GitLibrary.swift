@@ -1,4 +1,5 @@
 import CGit2
+import Glibc
 
 /// libgit2 itself: started once a process, and its errors as Swift's.
 enum GitLibrary {
@@ -9,6 +10,10 @@ enum GitLibrary {
         // Repositories are only read, no hook or filter of theirs is run: whose they are does not matter, and a
         // daemon of root's reads a user's repository.
         _ = mzr_git_set_owner_validation(0)
+        // Another user's home (a service's, or one kept over setpriv or sudo) is no reason to fail.
+        if let home = Mirror.environment("HOME"), access("\(home)/.gitconfig", R_OK) != 0, errno == EACCES {
+            _ = mzr_git_forget_user()
+        }
         // The mirror must be there after a power cut: it brings the network up without the server.
         _ = mzr_git_set_fsync(1)
         return nil

@@ -30,7 +30,7 @@ struct Differ {
         static func < (left: Self, right: Self) -> Bool { left.rawValue < right.rawValue }
     }
 
-    init(index: TopologyIndex, base: TopologyIndex?, host: Host, observation: Observation, through: Phase) {
+    init(index: TopologyIndex, base: TopologyIndex?, host: Host, observation: Observation, through: Phase?) {
         self.index = index
         self.base = base
         self.host = host

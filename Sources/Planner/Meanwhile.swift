@@ -44,14 +44,15 @@ struct Meanwhile {
     var isUnsettled: Bool { !waits.isEmpty }
     var longest: UInt64 { Phase.remove.delay(settle: settle) }
 
-    init(index: TopologyIndex, base: TopologyIndex?, host: Host, observation: Observation, through: Phase) {
+    init(index: TopologyIndex, base: TopologyIndex?, host: Host, observation: Observation, through: Phase?) {
         self.index = index
         self.base = base
         self.host = host
-        self.through = through
+        self.through = through ?? .add
         live = observation.image
         now = observation.now
-        settle = index.topology.cluster.settle
+        // Who counts the phases by itself has no use for a clock: later ones wait until it says so.
+        settle = through == nil ? index.topology.cluster.settle : Self.uncounted
         var byName: [String: UInt32] = [:]
         var byIndex: [UInt32: String] = [:]
         for interface in observation.interfaces {
@@ -76,6 +77,9 @@ struct Meanwhile {
     }
 
     // MARK: Clocks
+
+    /// A day, in milliseconds: longer than any round of phases.
+    private static let uncounted: UInt64 = 86_400_000
 
     /// How long until what `digest` names is due; nil: it is due. Remembers the wait.
     mutating func remaining(_ phase: Phase, _ digest: UInt64) -> UInt64? {

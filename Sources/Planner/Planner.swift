@@ -8,11 +8,11 @@ public enum Planner {
     ///   - base: the topology that this host last applied, if it is known: names for what is gone, and VNIs that change
     ///     hands.
     ///   - commit: hexadecimal object id of `topology`; empty: a plain folder.
-    ///   - through: steps up to this phase are due whatever the clock says, for whoever knows that all hosts have done
-    ///     the phase before it.
+    ///   - through: this phase and those before it are due and later ones wait, whatever the clock says: for whoever knows
+    ///     when all hosts have done a phase. Nil: the clock and the cluster's settle time say what is due.
     public static func plan(
         _ topology: Topology, base: Topology? = nil, host name: String, commit: String, observation: Observation,
-        through: Phase = .add
+        through: Phase? = nil
     ) -> Plan? {
         plan(
             TopologyIndex(topology), base: base.map { TopologyIndex($0) }, host: name, commit: commit,
@@ -21,7 +21,7 @@ public enum Planner {
 
     static func plan(
         _ index: TopologyIndex, base: TopologyIndex?, host name: String, commit: String, observation: Observation,
-        through: Phase
+        through: Phase?
     ) -> Plan? {
         guard let host = index.host(name) else { return nil }
         var differ = Differ(index: index, base: base, host: host, observation: observation, through: through)

@@ -41,9 +41,9 @@ struct ApplyCommand: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Do steps up to this phase whatever the clock says: for who knows that every host has done the one before.",
+            "Do this phase (add, switch, remove) and those before it, and no later one, whatever the clock says: for who knows when every host has done a phase.",
             visibility: .hidden))
-    var through: Phase = .add
+    var through: Phase?
 
     func validate() throws {
         if planFile == nil, repo == nil || host == nil { throw ValidationError("give --repo and --host, or a plan file") }

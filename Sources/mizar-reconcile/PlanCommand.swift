@@ -51,7 +51,7 @@ struct PlanCommand: ParsableCommand {
         let desired = try Reconciliation.load(source, ref: source.ref)
         _ = try reconciliation.check(desired)
         let store = try KernelStore(directory: maps.bpffs, forWriting: false)
-        let (plan, _) = try reconciliation.plan(desired, store: store, through: .add)
+        let (plan, _) = try reconciliation.plan(desired, store: store, through: nil)
         if let out { try Output.save(try Output.json(plan) + "\n", to: out) }
         switch output.format {
         case .json: print(try Output.json(plan))

@@ -29,7 +29,7 @@ extension Reconciliation {
 
     /// Observes, plans and applies, as the only reconciler of this host.
     func reconcile(
-        _ desired: Desired, host entry: Host, through: Phase, announce: (Plan) -> Void
+        _ desired: Desired, host entry: Host, through: Phase?, announce: (Plan) -> Void
     ) throws -> Result {
         try HostCheck.kernel()
         try HostCheck.privileges()

@@ -69,7 +69,7 @@ struct Reconciliation {
     }
 
     /// Observes this host and plans, on behalf of plan and apply alike.
-    func plan(_ desired: Desired, store: some MapStore, through: Phase) throws -> (Plan, Observation) {
+    func plan(_ desired: Desired, store: some MapStore, through: Phase?) throws -> (Plan, Observation) {
         let observation = try store.observe()
         let base = base(observation, head: desired)
         guard

@@ -92,7 +92,7 @@ final class Daemon {
             }
             guard let desired else { return nil }
             let entry = try reconciliation.check(desired)
-            let result = try reconciliation.reconcile(desired, host: entry, through: .add) { _ in }
+            let result = try reconciliation.reconcile(desired, host: entry, through: nil) { _ in }
             if let failed = result.outcome.failed {
                 throw Failure("\(failed.step.subject): \(failed.error)", hint: "the next round goes on from there")
             }

@@ -22,7 +22,7 @@ struct Fleet {
         hosts[name, default: PlanSimulator(name: name)].makeInterfaces(topology, driver: name.hasSuffix("3") ? "veth" : "virtio_net")
     }
 
-    func plan(_ name: String, _ topology: Topology, base: Topology?, commit: Int, through: Phase = .add) throws -> Plan {
+    func plan(_ name: String, _ topology: Topology, base: Topology?, commit: Int, through: Phase? = nil) throws -> Plan {
         let observation = self[name].observation
         let plan = try #require(
             Planner.plan(
@@ -33,7 +33,7 @@ struct Fleet {
 
     @discardableResult
     mutating func planAndApply(
-        _ name: String, _ topology: Topology, base: Topology?, commit: Int, through: Phase = .add, note: String
+        _ name: String, _ topology: Topology, base: Topology?, commit: Int, through: Phase? = nil, note: String
     ) throws -> Plan {
         let observation = self[name].observation
         let plan = try #require(
