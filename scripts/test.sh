@@ -9,6 +9,13 @@ if [ "$(id -u)" -ne 0 ]; then
 fi
 if ! mountpoint -q /sys/fs/bpf; then mount -t bpf -o mode=0700 bpf /sys/fs/bpf; fi
 
+# Formatters of other versions have other opinions: the rules are those of the versions that are named here.
+if clang-format --version | grep -q 'version 14\.' && swift --version 2>&1 | grep -q 'Swift version 6\.3'; then
+    make --no-print-directory check
+else
+    echo "formatting is not checked: that takes clang-format 14 and Swift 6.3"
+fi
+
 export MIZAR_REQUIRE_BPF=1
 started=$SECONDS
 make --no-print-directory build/mizar.bpf.o

@@ -67,8 +67,8 @@ void mzr_silence(void)
 
 int mzr_interface_driver(const char *interface, char *driver, size_t size)
 {
-	struct ethtool_drvinfo info = { .cmd = ETHTOOL_GDRVINFO };
-	struct ifreq request = { 0 };
+	struct ethtool_drvinfo info = {.cmd = ETHTOOL_GDRVINFO};
+	struct ifreq request = {0};
 	int result = 0;
 
 	if (size == 0 || strlen(interface) >= sizeof(request.ifr_name))
@@ -97,7 +97,8 @@ int mzr_set_constant(struct bpf_object *object, const char *name, const void *va
 
 	if (!btf)
 		return -ENOENT;
-	bpf_object__for_each_map(map, object) {
+	bpf_object__for_each_map(map, object)
+	{
 		const char *map_name = bpf_map__name(map);
 		size_t length = 0;
 		char *bytes;

@@ -41,7 +41,7 @@ int mzr_links_open(void)
 
 	if (descriptor < 0)
 		return -errno;
-	struct sockaddr_nl address = { .nl_family = AF_NETLINK, .nl_groups = RTMGRP_LINK };
+	struct sockaddr_nl address = {.nl_family = AF_NETLINK, .nl_groups = RTMGRP_LINK};
 	if (bind(descriptor, (struct sockaddr *)&address, sizeof(address)) < 0) {
 		int error = errno;
 		close(descriptor);
@@ -68,7 +68,8 @@ bool mzr_links_drain(int descriptor)
 			return found;
 		}
 		struct nlmsghdr *message = (struct nlmsghdr *)buffer;
-		for (unsigned int left = (unsigned int)size; NLMSG_OK(message, left); message = NLMSG_NEXT(message, left))
+		for (unsigned int left = (unsigned int)size; NLMSG_OK(message, left);
+		     message = NLMSG_NEXT(message, left))
 			found |= message->nlmsg_type == RTM_NEWLINK || message->nlmsg_type == RTM_DELLINK;
 	}
 }

@@ -68,7 +68,8 @@ extension Differ {
         }
         for attachment in wanted.subtracting(observation.attachments) {
             let subject = "program \(attachment.point.rawValue) on \(attachment.interface)"
-            let at = attachment.point == .port
+            let at =
+                attachment.point == .port
                 ? next.ports[attachment.ifindex].flatMap { index.endpointByID[$0.endpoint] }
                     .map { index.topology.endpoints[$0].at } : host.at
             schedule(

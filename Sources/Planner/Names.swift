@@ -101,7 +101,8 @@ struct Names {
             case .gateway: return "answered here"
             case .broadcast: return "dropped"
             }
-        case .port(_, let row): return "\(first { $0.network(id: row.network)?.vpc } ?? vpc(row.vni)) (VNI \(row.vni))\(row.macFixed ? ", MAC enforced" : "")"
+        case .port(_, let row):
+            return "\(first { $0.network(id: row.network)?.vpc } ?? vpc(row.vni)) (VNI \(row.vni))\(row.macFixed ? ", MAC enforced" : "")"
         case .portMAC(_, let mac): return "\(mac)"
         case .applied(let row): return row.commit.isEmpty ? "a folder" : row.commit
         }

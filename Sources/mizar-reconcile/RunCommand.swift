@@ -109,7 +109,8 @@ final class Daemon {
         let outcome = result.outcome
         if outcome.added + outcome.changed + outcome.destroyed > 0 {
             logger.info(
-                "applied", metadata: [
+                "applied",
+                metadata: [
                     "commit": "\(result.plan.commit)", "added": "\(outcome.added)", "changed": "\(outcome.changed)",
                     "destroyed": "\(outcome.destroyed)", "waiting": "\(result.plan.waiting.count)",
                 ])

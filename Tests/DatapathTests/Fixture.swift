@@ -20,9 +20,10 @@ struct Fixture: Sendable, CustomTestStringConvertible {
     var context: Datapath.Context
     var expected: Expected
 
-    init(_ description: String, _ program: Datapath.Program, _ packet: [UInt8], port: UInt32, ingress: UInt32? = nil,
-        mark: UInt32 = 0, gso: UInt32 = 0, _ expected: Expected)
-    {
+    init(
+        _ description: String, _ program: Datapath.Program, _ packet: [UInt8], port: UInt32, ingress: UInt32? = nil,
+        mark: UInt32 = 0, gso: UInt32 = 0, _ expected: Expected
+    ) {
         testDescription = description
         self.program = program
         self.packet = packet

@@ -15,21 +15,32 @@ private func packet(port: Int = 6081, _ change: (inout Packet.IPv4Fields) -> Voi
 private let tagged = Packet.frame(to: World.a1, from: World.a2, type: 0x8100, [0, 1] + packet().dropFirst(12))
 
 extension DatapathTests {
-    @Test(arguments: [Datapath.Program.guard, .guardEntry].flatMap { program in
-        [
-            Fixture("\(program): from an endpoint", program, packet(), port: World.uplink, ingress: 11, mark: mark, .pass),
-            Fixture("\(program): in transit", program, packet(), port: World.uplink, ingress: World.uplink, mark: mark, .pass),
-            Fixture("\(program): a process", program, packet(), port: World.uplink, ingress: 0, .drop(MZR_DROP_FOREIGN_SENDER)),
-            Fixture("\(program): a process that marks", program, packet(), port: World.uplink, ingress: 0, mark: mark, .drop(MZR_DROP_FOREIGN_SENDER)),
-            Fixture("\(program): forwarded for a container", program, packet(), port: World.uplink, ingress: 99, mark: mark, .drop(MZR_DROP_FOREIGN_SENDER)),
-            Fixture("\(program): an endpoint's, unmarked", program, packet(), port: World.uplink, ingress: 11, .drop(MZR_DROP_FOREIGN_SENDER)),
-            Fixture("\(program): behind IP options", program, packet { $0.options = [1, 1, 1, 0] }, port: World.uplink, ingress: 0, .drop(MZR_DROP_FOREIGN_SENDER)),
-            Fixture("\(program): a first fragment", program, packet { $0.moreFragments = true }, port: World.uplink, ingress: 0, .drop(MZR_DROP_FOREIGN_SENDER)),
-            Fixture("\(program): a later fragment", program, packet { $0.fragmentOffset = 3 }, port: World.uplink, ingress: 0, .pass),
-            Fixture("\(program): another port", program, packet(port: 53), port: World.uplink, ingress: 0, .pass),
-            Fixture("\(program): a VLAN tag", program, tagged, port: World.uplink, ingress: 0, .pass),
-        ]
-    })
+    @Test(
+        arguments: [Datapath.Program.guard, .guardEntry].flatMap { program in
+            [
+                Fixture("\(program): from an endpoint", program, packet(), port: World.uplink, ingress: 11, mark: mark, .pass),
+                Fixture("\(program): in transit", program, packet(), port: World.uplink, ingress: World.uplink, mark: mark, .pass),
+                Fixture("\(program): a process", program, packet(), port: World.uplink, ingress: 0, .drop(MZR_DROP_FOREIGN_SENDER)),
+                Fixture(
+                    "\(program): a process that marks", program, packet(), port: World.uplink, ingress: 0, mark: mark,
+                    .drop(MZR_DROP_FOREIGN_SENDER)),
+                Fixture(
+                    "\(program): forwarded for a container", program, packet(), port: World.uplink, ingress: 99, mark: mark,
+                    .drop(MZR_DROP_FOREIGN_SENDER)),
+                Fixture(
+                    "\(program): an endpoint's, unmarked", program, packet(), port: World.uplink, ingress: 11,
+                    .drop(MZR_DROP_FOREIGN_SENDER)),
+                Fixture(
+                    "\(program): behind IP options", program, packet { $0.options = [1, 1, 1, 0] }, port: World.uplink, ingress: 0,
+                    .drop(MZR_DROP_FOREIGN_SENDER)),
+                Fixture(
+                    "\(program): a first fragment", program, packet { $0.moreFragments = true }, port: World.uplink, ingress: 0,
+                    .drop(MZR_DROP_FOREIGN_SENDER)),
+                Fixture("\(program): a later fragment", program, packet { $0.fragmentOffset = 3 }, port: World.uplink, ingress: 0, .pass),
+                Fixture("\(program): another port", program, packet(port: 53), port: World.uplink, ingress: 0, .pass),
+                Fixture("\(program): a VLAN tag", program, tagged, port: World.uplink, ingress: 0, .pass),
+            ]
+        })
     func guards(_ fixture: Fixture) throws {
         try fixture.check()
         guard case .pass = fixture.expected else { return }
@@ -58,6 +69,9 @@ extension DatapathTests {
 
     @Test func entriesRunTheProgramsBehindThem() throws {
         try Fixture("port", .portEntry, packet(), port: 99, .drop(MZR_DROP_UNKNOWN_PORT)).check()
-        try Fixture("uplink", .uplinkEntry, Reference.outer(from: address("172.16.0.9"), to: World.h1, body), port: World.uplink, .drop(MZR_DROP_FOREIGN_HOST)).check()
+        try Fixture(
+            "uplink", .uplinkEntry, Reference.outer(from: address("172.16.0.9"), to: World.h1, body), port: World.uplink,
+            .drop(MZR_DROP_FOREIGN_HOST)
+        ).check()
     }
 }

@@ -96,7 +96,8 @@ private let links: [Fixture] = [
     drop("another ethertype", Packet.frame(to: World.gateway, from: World.a1, type: 0x88cc, payload + payload), MZR_DROP_ETHERTYPE),
     drop("a group address as source", frame4("10.0.1.11", source: mac("03:00:00:00:00:01")), MZR_DROP_SPOOFED_MAC),
     drop("no address as source", frame4("10.0.1.11", source: mac("00:00:00:00:00:00")), MZR_DROP_SPOOFED_MAC),
-    drop("another MAC than the fixed one", frame4("10.0.1.10", from: address("10.0.1.11"), source: World.a1), MZR_DROP_SPOOFED_MAC, port: 12),
+    drop(
+        "another MAC than the fixed one", frame4("10.0.1.10", from: address("10.0.1.11"), source: World.a1), MZR_DROP_SPOOFED_MAC, port: 12),
     drop("a frame for everybody", frame4("10.0.1.11", destination: mac("ff:ff:ff:ff:ff:ff")), MZR_DROP_BROADCAST),
     drop("a frame for a group", frame4("10.0.1.11", destination: mac("01:00:5e:00:00:01")), MZR_DROP_MULTICAST),
 ]
@@ -131,26 +132,44 @@ private let neighbors: [Fixture] = [
     drop("solicitation with another MAC", solicit("fd00:1::1", option: (1, World.a2)), MZR_DROP_SPOOFED_MAC),
     drop("solicitation from beyond the link", solicit("fd00:1::1", hops: 254), MZR_DROP_NEIGHBOR),
     drop("solicitation with a wrong checksum", solicit("fd00:1::1") { $0[2] ^= 1 }, MZR_DROP_MALFORMED),
-    drop("solicitation with an empty option", solicit("fd00:1::1") { message in
-        message[25] = 0
-        message = Packet.icmp6(from: a1v6, to: address("ff02::1:ff00:1"), message)
-    }, MZR_DROP_MALFORMED),
-    drop("solicitation with a long option", solicit("fd00:1::1") { message in
-        message[25] = 2
-        message = Packet.icmp6(from: a1v6, to: address("ff02::1:ff00:1"), message)
-    }, MZR_DROP_MALFORMED),
+    drop(
+        "solicitation with an empty option",
+        solicit("fd00:1::1") { message in
+            message[25] = 0
+            message = Packet.icmp6(from: a1v6, to: address("ff02::1:ff00:1"), message)
+        }, MZR_DROP_MALFORMED),
+    drop(
+        "solicitation with a long option",
+        solicit("fd00:1::1") { message in
+            message[25] = 2
+            message = Packet.icmp6(from: a1v6, to: address("ff02::1:ff00:1"), message)
+        }, MZR_DROP_MALFORMED),
     drop("solicitation with too many options", solicit("fd00:1::1") { $0 += [UInt8](repeating: 1, count: 80) }, MZR_DROP_NEIGHBOR),
     drop("truncated solicitation", solicit("fd00:1::1") { $0 = Array($0.prefix(20)) }, MZR_DROP_MALFORMED),
     drop("unsolicited advertisement", solicit("fd00:1::10", type: 136), MZR_DROP_NEIGHBOR),
-    drop("router solicitation", frame6("ff02::2", from: address("fe80::1"), next: 58, Packet.icmp6(from: address("fe80::1"), to: address("ff02::2"), [133, 0, 0, 0, 0, 0, 0, 0]), hops: 255), MZR_DROP_NEIGHBOR),
-    drop("multicast listener report", frame6("ff02::16", from: address("fe80::1"), next: 0, [58, 0, 5, 2, 0, 0, 1, 0] + Packet.icmp6(from: address("fe80::1"), to: address("ff02::16"), [143, 0, 0, 0, 0, 0, 0, 0])), MZR_DROP_MULTICAST),
-    drop("fragmented solicitation", frame6("fd00:1::1", next: 44, [58, 0, 0, 1, 0, 0, 0, 9] + Packet.neighbor(from: a1v6, to: gateway6, target: gateway6, option: nil), hops: 255), MZR_DROP_NEIGHBOR),
+    drop(
+        "router solicitation",
+        frame6(
+            "ff02::2", from: address("fe80::1"), next: 58,
+            Packet.icmp6(from: address("fe80::1"), to: address("ff02::2"), [133, 0, 0, 0, 0, 0, 0, 0]), hops: 255), MZR_DROP_NEIGHBOR),
+    drop(
+        "multicast listener report",
+        frame6(
+            "ff02::16", from: address("fe80::1"), next: 0,
+            [58, 0, 5, 2, 0, 0, 1, 0] + Packet.icmp6(from: address("fe80::1"), to: address("ff02::16"), [143, 0, 0, 0, 0, 0, 0, 0])),
+        MZR_DROP_MULTICAST),
+    drop(
+        "fragmented solicitation",
+        frame6(
+            "fd00:1::1", next: 44, [58, 0, 0, 1, 0, 0, 0, 9] + Packet.neighbor(from: a1v6, to: gateway6, target: gateway6, option: nil),
+            hops: 255), MZR_DROP_NEIGHBOR),
 ]
 
 private let gateways: [Fixture] = [
     send(
         "ping of the gateway", frame4("10.0.1.1", protocol: 1, Packet.echo()) { $0.ttl = 9 },
-        Packet.frame(to: World.a1, from: World.gateway, type: Packet.ipv4, Packet.ipv4(from: gateway4, to: a1, protocol: 1, Packet.echo(type: 0))),
+        Packet.frame(
+            to: World.a1, from: World.gateway, type: Packet.ipv4, Packet.ipv4(from: gateway4, to: a1, protocol: 1, Packet.echo(type: 0))),
         received: 11),
     send(
         "ping of the gateway with IP options", frame4("10.0.1.1", protocol: 1, Packet.echo()) { $0.options = [1, 1, 1, 0] },
@@ -160,11 +179,15 @@ private let gateways: [Fixture] = [
         received: 11),
     send(
         "a later fragment of a ping", frame4("10.0.1.1", protocol: 1, payload) { $0.fragmentOffset = 10 },
-        Packet.frame(to: World.a1, from: World.gateway, type: Packet.ipv4, Packet.ipv4(from: gateway4, to: a1, protocol: 1, payload, .init { $0.fragmentOffset = 10 })),
+        Packet.frame(
+            to: World.a1, from: World.gateway, type: Packet.ipv4,
+            Packet.ipv4(from: gateway4, to: a1, protocol: 1, payload, .init { $0.fragmentOffset = 10 })),
         received: 11),
     send(
         "IPv6 ping of the gateway", frame6("fd00:1::1", next: 58, echo6(from: a1v6, to: gateway6)),
-        Packet.frame(to: World.a1, from: World.gateway, type: Packet.ipv6, Packet.ipv6(from: gateway6, to: a1v6, next: 58, echo6(type: 129, from: gateway6, to: a1v6))),
+        Packet.frame(
+            to: World.a1, from: World.gateway, type: Packet.ipv6,
+            Packet.ipv6(from: gateway6, to: a1v6, next: 58, echo6(type: 129, from: gateway6, to: a1v6))),
         received: 11),
     drop("an echo reply to the gateway", frame4("10.0.1.1", protocol: 1, Packet.echo(type: 0)), MZR_DROP_GATEWAY),
     drop("UDP to the gateway", frame4("10.0.1.1"), MZR_DROP_GATEWAY),
@@ -232,10 +255,16 @@ private let ways: [Fixture] = [
             frame4("10.0.1.20", [1]) { $0.fragmentOffset = 185 }), mark: mark),
     send(
         "IPv6 behind extension headers",
-        frame6("fd00:1::20", next: 0, [60, 0, 1, 4, 0, 0, 0, 0, 51, 0, 1, 4, 0, 0, 0, 0, 17, 1, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1] + Packet.udp(from: 1000, to: 2000, payload)),
+        frame6(
+            "fd00:1::20", next: 0,
+            [60, 0, 1, 4, 0, 0, 0, 0, 51, 0, 1, 4, 0, 0, 0, 0, 17, 1, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1]
+                + Packet.udp(from: 1000, to: 2000, payload)),
         Reference.outer(
             to: World.h2, flow: Reference.flow(17, from: a1v6, to: address("fd00:1::20"), ports: (1000, 2000)),
-            frame6("fd00:1::20", next: 0, [60, 0, 1, 4, 0, 0, 0, 0, 51, 0, 1, 4, 0, 0, 0, 0, 17, 1, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1] + Packet.udp(from: 1000, to: 2000, payload))),
+            frame6(
+                "fd00:1::20", next: 0,
+                [60, 0, 1, 4, 0, 0, 0, 0, 51, 0, 1, 4, 0, 0, 0, 0, 17, 1, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1]
+                    + Packet.udp(from: 1000, to: 2000, payload))),
         mark: mark),
     send(
         "a later IPv6 fragment", frame6("fd00:1::20", next: 44, [17, 0, 0, 0x10, 0, 0, 0, 1, 5]),
@@ -252,8 +281,12 @@ private let ways: [Fixture] = [
     drop("no divider but this host", frame4("10.9.9.9", source: World.c1), MZR_DROP_NOT_HERE, port: 16),
     drop("a VPC without a row", frame4("10.9.9.9", source: World.c1), MZR_DROP_NO_VPC, port: 14),
     drop("too big", frame4("10.0.1.20", Packet.udp(from: 1, to: 2, [UInt8](repeating: 0, count: 1523))), MZR_DROP_TOO_BIG),
-    drop("too big by its stage option", frame4("10.0.2.20", Packet.udp(from: 1, to: 2, [UInt8](repeating: 0, count: 1511))), MZR_DROP_TOO_BIG),
-    drop("packets of a GSO packet too big", frame4("10.0.1.20", protocol: 6, Packet.tcp(from: 1, to: 2, [UInt8](repeating: 0, count: 3000))), MZR_DROP_TOO_BIG, gso: 1511),
+    drop(
+        "too big by its stage option", frame4("10.0.2.20", Packet.udp(from: 1, to: 2, [UInt8](repeating: 0, count: 1511))), MZR_DROP_TOO_BIG
+    ),
+    drop(
+        "packets of a GSO packet too big", frame4("10.0.1.20", protocol: 6, Packet.tcp(from: 1, to: 2, [UInt8](repeating: 0, count: 3000))),
+        MZR_DROP_TOO_BIG, gso: 1511),
     send(
         "just not too big", frame4("10.0.1.20", Packet.udp(from: 1, to: 2, [UInt8](repeating: 0, count: 1522))),
         Reference.outer(
@@ -262,24 +295,32 @@ private let ways: [Fixture] = [
 ]
 
 /// By flow to one of the bouncers, the only one, and a divider.
-private let tables: [Fixture] = (0..<8).map { index in
-    let body = Packet.udp(from: 5000 + index, to: 53, payload)
-    let flow = Reference.flow(17, from: a1, to: address("10.0.1.99"), ports: (5000 + index, 53))
-    return send(
-        "to a bouncer, flow \(index)", frame4("10.0.1.99", body),
-        Reference.outer(to: Reference.choose([World.h2, World.h3], flow: flow) ?? World.h1, stage: 2, flow: flow, frame4("10.0.1.99", body)),
-        mark: mark)
-} + [
-    send(
-        "to the only bouncer", frame4("10.0.2.20"),
-        Reference.outer(to: World.h3, stage: 2, flow: Reference.flow(17, from: a1, to: address("10.0.2.20"), ports: (1000, 2000)), frame4("10.0.2.20")), mark: mark),
-    send(
-        "to a divider", frame4("10.9.9.9"),
-        Reference.outer(to: World.h2, stage: 1, flow: Reference.flow(17, from: a1, to: address("10.9.9.9"), ports: (1000, 2000)), frame4("10.9.9.9")), mark: mark),
-    send(
-        "to a divider, IPv6", frame6("fd99::1"),
-        Reference.outer(to: World.h2, stage: 1, flow: Reference.flow(17, from: a1v6, to: address("fd99::1"), ports: (1000, 2000)), frame6("fd99::1")), mark: mark),
-]
+private let tables: [Fixture] =
+    (0..<8).map { index in
+        let body = Packet.udp(from: 5000 + index, to: 53, payload)
+        let flow = Reference.flow(17, from: a1, to: address("10.0.1.99"), ports: (5000 + index, 53))
+        return send(
+            "to a bouncer, flow \(index)", frame4("10.0.1.99", body),
+            Reference.outer(
+                to: Reference.choose([World.h2, World.h3], flow: flow) ?? World.h1, stage: 2, flow: flow, frame4("10.0.1.99", body)),
+            mark: mark)
+    } + [
+        send(
+            "to the only bouncer", frame4("10.0.2.20"),
+            Reference.outer(
+                to: World.h3, stage: 2, flow: Reference.flow(17, from: a1, to: address("10.0.2.20"), ports: (1000, 2000)),
+                frame4("10.0.2.20")), mark: mark),
+        send(
+            "to a divider", frame4("10.9.9.9"),
+            Reference.outer(
+                to: World.h2, stage: 1, flow: Reference.flow(17, from: a1, to: address("10.9.9.9"), ports: (1000, 2000)), frame4("10.9.9.9")
+            ), mark: mark),
+        send(
+            "to a divider, IPv6", frame6("fd99::1"),
+            Reference.outer(
+                to: World.h2, stage: 1, flow: Reference.flow(17, from: a1v6, to: address("fd99::1"), ports: (1000, 2000)), frame6("fd99::1")
+            ), mark: mark),
+    ]
 
 extension DatapathTests {
     @Test(arguments: links + neighbors + gateways + sources + malformed + ways + tables)
@@ -291,7 +332,8 @@ extension DatapathTests {
         let new = mac("02:11:22:33:44:55")
         func learned() -> [UInt8]? { world.datapath.get("port_macs", World.raw(UInt32(11)), size: 8).map { Array($0.prefix(6)) } }
         for spoofed in [
-            frame4("10.0.1.11", from: address("10.0.1.12"), source: new), arp("10.0.1.1", sender: address("10.0.1.12"), mac: new, source: new),
+            frame4("10.0.1.11", from: address("10.0.1.12"), source: new),
+            arp("10.0.1.1", sender: address("10.0.1.12"), mac: new, source: new),
             solicit("fd00:1::1", from: address("fe80::1"), option: nil),
         ] {
             _ = try world.namespace.run { try world.datapath.run(.port, spoofed, .init(ifindex: 11, ingress: 11)) }

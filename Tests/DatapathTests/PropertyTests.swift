@@ -169,7 +169,9 @@ private func mutate(_ packet: [UInt8], _ generator: inout Generator) -> [UInt8] 
     for _ in 0..<Int.random(in: 1...4, using: &generator) {
         let place = Int.random(in: 0..<packet.count, using: &generator)
         let interesting: [UInt8] = [0, 1, 4, 5, 6, 17, 44, 58, 0x7f, 0x80, 0xff, packet[place] ^ 1, packet[place] &+ 1]
-        packet[place] = Bool.random(using: &generator) ? UInt8.random(in: 0...255, using: &generator) : interesting.randomElement(using: &generator) ?? 0
+        packet[place] =
+            Bool.random(using: &generator)
+            ? UInt8.random(in: 0...255, using: &generator) : interesting.randomElement(using: &generator) ?? 0
     }
     switch Int.random(in: 0..<8, using: &generator) {
     case 0: packet = Array(packet.prefix(Int.random(in: 34...packet.count, using: &generator)))

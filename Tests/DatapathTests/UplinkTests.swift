@@ -46,7 +46,8 @@ private func geneve(
             from: World.h2, to: World.h1, protocol: 17,
             Packet.udp(
                 from: 50000, to: 6081,
-                Packet.geneve(vni: 100, options: options, version: version, flags: flags, protocol: number, optionWords: optionWords, inner),
+                Packet.geneve(
+                    vni: 100, options: options, version: version, flags: flags, protocol: number, optionWords: optionWords, inner),
                 length: udpLength, checksum: checksum),
             .init(change)))
 }
@@ -69,8 +70,18 @@ private let garbage: [(String, [UInt8], mzr_drop_reason)] = [
     ("a host that is none of the topology", outer(from: address("172.16.0.9")), MZR_DROP_FOREIGN_HOST),
     ("this host's own address as source", outer(from: World.h1), MZR_DROP_FOREIGN_HOST),
     ("a first fragment", geneve { $0.moreFragments = true }, MZR_DROP_OUTER_FRAGMENT),
-    ("a wrong IP checksum", { var p = outer(); p[24] ^= 1; return p }(), MZR_DROP_OUTER_CHECKSUM),
-    ("a wrong IP checksum with options", { var p = geneve { $0.options = [1, 1, 1, 0] }; p[24] ^= 1; return p }(), MZR_DROP_OUTER_CHECKSUM),
+    (
+        "a wrong IP checksum",
+        {
+            var p = outer(); p[24] ^= 1; return p
+        }(), MZR_DROP_OUTER_CHECKSUM
+    ),
+    (
+        "a wrong IP checksum with options",
+        {
+            var p = geneve { $0.options = [1, 1, 1, 0] }; p[24] ^= 1; return p
+        }(), MZR_DROP_OUTER_CHECKSUM
+    ),
     ("an IP length beyond the frame", geneve { $0.totalLength = 1000 }, MZR_DROP_MALFORMED),
     ("a UDP length beyond the packet", geneve(udpLength: 1000), MZR_DROP_MALFORMED),
     ("a UDP length too short for Geneve", geneve(udpLength: 15), MZR_DROP_MALFORMED),
@@ -114,9 +125,26 @@ private let garbage: [(String, [UInt8], mzr_drop_reason)] = [
 private let others: [(String, [UInt8])] = [
     ("ARP", Packet.frame(to: World.a1, from: World.a2, type: Packet.arp, payload + payload)),
     ("IPv6", inner6()),
-    ("TCP", Packet.frame(to: World.a1, from: World.a2, type: Packet.ipv4, Packet.ipv4(from: World.h2, to: World.h1, protocol: 6, Packet.tcp(from: 1, to: 6081)))),
-    ("another UDP port", Packet.frame(to: World.a1, from: World.a2, type: Packet.ipv4, Packet.ipv4(from: World.h2, to: World.h1, protocol: 17, Packet.udp(from: 6081, to: 6082, payload)))),
-    ("another UDP port behind IP options that look like the port", Packet.frame(to: World.a1, from: World.a2, type: Packet.ipv4, Packet.ipv4(from: World.h2, to: World.h1, protocol: 17, Packet.udp(from: 1, to: 53, payload), .init { $0.options = [1, 1, 0x17, 0xc1] }))),
+    (
+        "TCP",
+        Packet.frame(
+            to: World.a1, from: World.a2, type: Packet.ipv4,
+            Packet.ipv4(from: World.h2, to: World.h1, protocol: 6, Packet.tcp(from: 1, to: 6081)))
+    ),
+    (
+        "another UDP port",
+        Packet.frame(
+            to: World.a1, from: World.a2, type: Packet.ipv4,
+            Packet.ipv4(from: World.h2, to: World.h1, protocol: 17, Packet.udp(from: 6081, to: 6082, payload)))
+    ),
+    (
+        "another UDP port behind IP options that look like the port",
+        Packet.frame(
+            to: World.a1, from: World.a2, type: Packet.ipv4,
+            Packet.ipv4(
+                from: World.h2, to: World.h1, protocol: 17, Packet.udp(from: 1, to: 53, payload), .init { $0.options = [1, 1, 0x17, 0xc1] })
+        )
+    ),
     ("another address", outer(to: address("172.16.0.77"))),
     ("a later fragment", geneve { $0.fragmentOffset = 4 }),
     ("half a UDP header", Array(geneve().prefix(14 + 20 + 6))),
@@ -130,17 +158,24 @@ private func onward(to: IPAddress, stage: UInt8, _ frame: [UInt8], tos: UInt8 = 
 private let dividing: [(String, [UInt8], [UInt8])] = (0..<4).map { index in
     let frame = inner(to: "10.0.1.99", source: 3000 + index)
     let flow = Reference.flow(17, from: sender, to: address("10.0.1.99"), ports: (3000 + index, 2000))
-    return ("divider to bouncer, flow \(index)", outer(frame, stage: 1), onward(to: Reference.choose([World.h2, World.h3], flow: flow) ?? World.h1, stage: 2, frame))
+    return (
+        "divider to bouncer, flow \(index)", outer(frame, stage: 1),
+        onward(to: Reference.choose([World.h2, World.h3], flow: flow) ?? World.h1, stage: 2, frame)
+    )
 }
 
 /// Sent on by new addresses and a new stage alone.
-private let transit: [(String, [UInt8], [UInt8])] = dividing + [
-    ("bouncer to host", outer(inner(to: "10.0.1.20"), stage: 2), onward(to: World.h2, stage: 3, inner(to: "10.0.1.20"))),
-    ("divider to host", outer(inner(to: "10.0.1.20"), stage: 1), onward(to: World.h2, stage: 3, inner(to: "10.0.1.20"))),
-    ("bouncer to host, IPv6, congested", outer(inner6(to: "fd00:1::20"), stage: 2, tos: 3), onward(to: World.h2, stage: 3, inner6(to: "fd00:1::20"), tos: 3)),
-    ("moved on", outer(inner(to: "10.0.1.20"), stage: 3), onward(to: World.h2, stage: 4, inner(to: "10.0.1.20"))),
-    ("moved on again", outer(inner(to: "10.0.1.20"), stage: 6), onward(to: World.h2, stage: 7, inner(to: "10.0.1.20"))),
-]
+private let transit: [(String, [UInt8], [UInt8])] =
+    dividing + [
+        ("bouncer to host", outer(inner(to: "10.0.1.20"), stage: 2), onward(to: World.h2, stage: 3, inner(to: "10.0.1.20"))),
+        ("divider to host", outer(inner(to: "10.0.1.20"), stage: 1), onward(to: World.h2, stage: 3, inner(to: "10.0.1.20"))),
+        (
+            "bouncer to host, IPv6, congested", outer(inner6(to: "fd00:1::20"), stage: 2, tos: 3),
+            onward(to: World.h2, stage: 3, inner6(to: "fd00:1::20"), tos: 3)
+        ),
+        ("moved on", outer(inner(to: "10.0.1.20"), stage: 3), onward(to: World.h2, stage: 4, inner(to: "10.0.1.20"))),
+        ("moved on again", outer(inner(to: "10.0.1.20"), stage: 6), onward(to: World.h2, stage: 7, inner(to: "10.0.1.20"))),
+    ]
 
 private let deliveries: [Fixture] = {
     func send(_ what: String, _ packet: [UInt8], _ result: [UInt8]) -> Fixture {
@@ -166,14 +201,20 @@ private let deliveries: [Fixture] = {
         send("ECT(1) passed in", outer(inner(tos: 2), tos: 1), delivered(inner(tos: 1))),
         send("congestion there already", outer(inner(tos: 3), tos: 1), delivered(inner(tos: 3))),
         send("ECT outside alone", outer(inner(tos: 0), tos: 2), delivered(inner(tos: 0))),
-        Fixture("congestion for who does not know it", .uplink, outer(inner(tos: 0), tos: 3), port: World.uplink, .drop(MZR_DROP_CONGESTED)),
-        Fixture("a wrong UDP checksum", .uplink, geneve(checksum: rightChecksum(echoed) ^ 1), port: World.uplink, .drop(MZR_DROP_OUTER_CHECKSUM)),
+        Fixture(
+            "congestion for who does not know it", .uplink, outer(inner(tos: 0), tos: 3), port: World.uplink, .drop(MZR_DROP_CONGESTED)),
+        Fixture(
+            "a wrong UDP checksum", .uplink, geneve(checksum: rightChecksum(echoed) ^ 1), port: World.uplink, .drop(MZR_DROP_OUTER_CHECKSUM)
+        ),
         Fixture("a port whose MAC is not known", .uplink, outer(inner(to: "10.0.1.60")), port: World.uplink, .drop(MZR_DROP_PENDING)),
         Fixture(
             "plain, moved away: gets an option", .uplink, outer(inner(to: "10.0.1.20")), port: World.uplink,
             .send(onward(to: World.h2, stage: 4, inner(to: "10.0.1.20"), origin: World.h2), mark: mark)),
         Fixture(
-            "plain with IP options, moved away: they go", .uplink, geneve(inner(to: "10.0.1.20")) { $0.options = [1, 1, 1, 0]; $0.dontFragment = true },
+            "plain with IP options, moved away: they go", .uplink,
+            geneve(inner(to: "10.0.1.20")) {
+                $0.options = [1, 1, 1, 0]; $0.dontFragment = true
+            },
             port: World.uplink, .send(onward(to: World.h2, stage: 4, inner(to: "10.0.1.20"), origin: World.h2), mark: mark)),
         Fixture(
             "plain, moved away, with no room for the option", .uplink, outer(inner(to: "10.0.1.20") + [UInt8](repeating: 0, count: 1491)),
@@ -182,16 +223,18 @@ private let deliveries: [Fixture] = {
 }()
 
 extension DatapathTests {
-    @Test(arguments: garbage.flatMap { what, packet, reason in
-        [Datapath.Program.uplink, .xdp].map { Fixture("\($0): \(what)", $0, packet, port: World.uplink, .drop(reason)) }
-    })
+    @Test(
+        arguments: garbage.flatMap { what, packet, reason in
+            [Datapath.Program.uplink, .xdp].map { Fixture("\($0): \(what)", $0, packet, port: World.uplink, .drop(reason)) }
+        })
     func garbageEnds(_ fixture: Fixture) throws {
         try fixture.check()
     }
 
-    @Test(arguments: others.flatMap { what, packet in
-        [Datapath.Program.uplink, .uplinkEntry, .xdp].map { Fixture("\($0): \(what)", $0, packet, port: World.uplink, .pass) }
-    })
+    @Test(
+        arguments: others.flatMap { what, packet in
+            [Datapath.Program.uplink, .uplinkEntry, .xdp].map { Fixture("\($0): \(what)", $0, packet, port: World.uplink, .pass) }
+        })
     func allElseIsTheStacks(_ fixture: Fixture) throws { try fixture.check() }
 
     @Test(arguments: deliveries)

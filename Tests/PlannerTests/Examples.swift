@@ -31,7 +31,9 @@ enum Examples {
 
     private static func base() -> TopologyBuilder {
         var builder = TopologyBuilder(settle: 60_000)
-        builder.tenants = [Tenant(name: "acme", at: builder.place("tenants.yaml", 3)), Tenant(name: "globex", at: builder.place("tenants.yaml", 7))]
+        builder.tenants = [
+            Tenant(name: "acme", at: builder.place("tenants.yaml", 3)), Tenant(name: "globex", at: builder.place("tenants.yaml", 7)),
+        ]
         builder.host("h1", 1, zone: "az-1", datapath: .tc)
         builder.host("h2", 2, zone: "az-2", datapath: .xdp)
         builder.host("h3", 3, zone: "az-1", mtu: 1400)

@@ -152,7 +152,9 @@ struct GoldenTests {
         tame.pending = [Plan.Pending(name: "a/b/c/d", interface: "v", at: Examples.warning.at)]
 
         func shape(_ text: String) -> [String] {
-            text.components(separatedBy: .newlines).map { $0.hasPrefix("```") || $0.hasPrefix("<") || $0.hasPrefix(">") ? String($0.prefix(3)) : "" }
+            text.components(separatedBy: .newlines).map {
+                $0.hasPrefix("```") || $0.hasPrefix("<") || $0.hasPrefix(">") ? String($0.prefix(3)) : ""
+            }
         }
         #expect(shape(plan.markdown) == shape(tame.markdown))
         #expect(shape(plan.text) == shape(tame.text))

@@ -7,7 +7,8 @@ import Topology
 /// Printed, not asserted: a time that doubles with the size says enough, one that goes with its square says more.
 @Suite("how long a plan takes")
 struct PerformanceTests {
-    @Test("hosts and networks", arguments: ProcessInfo.processInfo.environment["MIZAR_BENCH"] == "1" ? [2_500, 5_000, 10_000] : [250, 500])
+    @Test(
+        "hosts and networks", arguments: ProcessInfo.processInfo.environment["MIZAR_BENCH"] == "1" ? [2_500, 5_000, 10_000] : [250, 500])
     func plan(networks: Int) throws {
         let hosts = networks / 100
         for vpcs in [1, networks / 50] {
@@ -67,7 +68,8 @@ struct PerformanceTests {
                 timed("no change") { Planner.plan(after, base: after, host: "h0", commit: "", observation: machine.observation) })
             #expect(third.steps.isEmpty)
             print(
-                "\(networks) networks of \(vpcs) VPCs, \(hosts) hosts: \(times.joined(separator: ", ")); \(first.steps.count) steps, then \(second.steps.count) and \(second.waiting.count) waiting")
+                "\(networks) networks of \(vpcs) VPCs, \(hosts) hosts: \(times.joined(separator: ", ")); \(first.steps.count) steps, then \(second.steps.count) and \(second.waiting.count) waiting"
+            )
         }
     }
 }

@@ -115,7 +115,9 @@ struct TransitionTests {
         let watch = try Watch(topologies, fleet: fleet, note: "seed \(seed), \(done)")
         /// When each commit is made, and when each host runs: noticing, then ticks.
         var made: [UInt64] = [0]
-        for number in 1..<topologies.count { made.append(number == 1 ? 0 : made[number - 1] + .random(in: 0...(2 * settle), using: &random)) }
+        for number in 1..<topologies.count {
+            made.append(number == 1 ? 0 : made[number - 1] + .random(in: 0...(2 * settle), using: &random))
+        }
         let end = (made.last ?? 0) + 5 * settle
         struct Runner {
             var notices: [UInt64]
@@ -141,7 +143,10 @@ struct TransitionTests {
                 }
                 continue
             }
-            guard let name = names.filter({ runners[$0]?.steps.isEmpty == true }).min(by: { (runners[$0]?.wakes ?? 0, $0) < (runners[$1]?.wakes ?? 0, $1) }),
+            guard
+                let name = names.filter({ runners[$0]?.steps.isEmpty == true }).min(by: {
+                    (runners[$0]?.wakes ?? 0, $0) < (runners[$1]?.wakes ?? 0, $1)
+                }),
                 var runner = runners[name]
             else { continue }
             // Nobody may be in the middle of an old plan for long.
@@ -159,7 +164,8 @@ struct TransitionTests {
             if topology.hosts.contains(where: { $0.name == name }) {
                 fleet.hosts[name]?.now = 1_000_000_000 + clock
                 runner.steps = try fleet.plan(
-                    name, topology, base: topologies[runner.applied], commit: newest).steps[...]
+                    name, topology, base: topologies[runner.applied], commit: newest
+                ).steps[...]
                 runner.applied = newest
             }
             runner.wakes = clock + .random(in: (settle / 20)...(settle * 3 / 10), using: &random)

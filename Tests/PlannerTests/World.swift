@@ -74,10 +74,12 @@ struct World {
             for source in sources(flow.from, for: flow.destination) {
                 let outcomes = reachability.send(
                     from: port.host, port: port.ifindex, source: source, to: flow.destination)
-                let arrives = !outcomes.isEmpty && outcomes.allSatisfy {
-                    guard case .delivered(_, _, let endpoint) = $0 else { return false }
-                    return glossary.entries[endpoint]?.name == flow.to
-                }
+                let arrives =
+                    !outcomes.isEmpty
+                    && outcomes.allSatisfy {
+                        guard case .delivered(_, _, let endpoint) = $0 else { return false }
+                        return glossary.entries[endpoint]?.name == flow.to
+                    }
                 if arrives { return true }
             }
         }

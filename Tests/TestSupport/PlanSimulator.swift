@@ -48,7 +48,8 @@ public struct PlanSimulator: Sendable {
             let found = Self.row(in: image, at: record)
             guard found == before else {
                 throw Refusal(
-                    description: "\(step.subject): expects \(before.map { "\($0)" } ?? "nothing"), finds \(found.map { "\($0)" } ?? "nothing")")
+                    description:
+                        "\(step.subject): expects \(before.map { "\($0)" } ?? "nothing"), finds \(found.map { "\($0)" } ?? "nothing")")
             }
             if let after { image.put(after) } else { image.remove(record) }
             guard image.count(record.table) <= capacities[record.table] ?? 0 else {

@@ -12,9 +12,9 @@
 #include <linux/types.h>
 
 /* Limits. */
-#define MZR_MEMBERS_MAX 64	   /* bouncers of a network, dividers of a VPC: what a row has room for */
-#define MZR_LENGTHS4_MAX 33	   /* distinct IPv4 prefix lengths: 0..32 */
-#define MZR_LENGTHS6_MAX 129	   /* distinct IPv6 prefix lengths: 0..128 */
+#define MZR_MEMBERS_MAX 64   /* bouncers of a network, dividers of a VPC: what a row has room for */
+#define MZR_LENGTHS4_MAX 33  /* distinct IPv4 prefix lengths: 0..32 */
+#define MZR_LENGTHS6_MAX 129 /* distinct IPv6 prefix lengths: 0..128 */
 #define MZR_MTU_MAX 65535
 
 /* Geneve, RFC 8926. */
@@ -24,12 +24,15 @@
 #define MZR_OPTION_STAGE 0x81	   /* critical: who does not know it must drop the packet */
 
 /* Bytes that encapsulation puts in front of an inner Ethernet frame's network header. */
-#define MZR_OVERHEAD_DIRECT 50	   /* IPv4 20 + UDP 8 + Geneve 8 + inner Ethernet 14 */
-#define MZR_OVERHEAD_STAGED 62	   /* and struct mzr_stage_option */
+#define MZR_OVERHEAD_DIRECT 50 /* IPv4 20 + UDP 8 + Geneve 8 + inner Ethernet 14 */
+#define MZR_OVERHEAD_STAGED 62 /* and struct mzr_stage_option */
 
 /* The MAC of every gateway: locally administered, the same on every host, so that a moved endpoint's
  * neighbour entry stays right. */
-#define MZR_GATEWAY_MAC { 0x0a, 0x58, 0xa9, 0xfe, 0x00, 0x01 }
+#define MZR_GATEWAY_MAC                                                                                      \
+	{                                                                                                    \
+		0x0a, 0x58, 0xa9, 0xfe, 0x00, 0x01                                                           \
+	}
 
 /* The skb mark on a Geneve packet that the tc programs send; with the interface that it came in by, the
  * guard on the uplink knows it from anybody else's. */
@@ -193,8 +196,8 @@ struct mzr_datapath {
 	__u8 reserved[2];
 };
 
-/* names: stable id -> the path behind it, for whoever reads the maps without the topology. For this host's own endpoints,
- * and the networks and VPCs that it has rows of. */
+/* names: stable id -> the path behind it, for whoever reads the maps without the topology. For this host's
+ * own endpoints, and the networks and VPCs that it has rows of. */
 #define MZR_NAME_SIZE 256
 
 struct mzr_name {
@@ -234,7 +237,7 @@ enum mzr_program {
 	X(FOREIGN_HOST, 17, "foreign-host", "Geneve from an address that is no host of the topology")        \
 	X(FOREIGN_SENDER, 18, "foreign-sender", "Geneve sent on this host by somebody else")                 \
 	X(GENEVE_VERSION, 19, "geneve-version", "a Geneve version other than 0")                             \
-	X(GENEVE_OPTION, 20, "geneve-option", "a critical Geneve option that is not ours, or a broken one") \
+	X(GENEVE_OPTION, 20, "geneve-option", "a critical Geneve option that is not ours, or a broken one")  \
 	X(GENEVE_PROTOCOL, 21, "geneve-protocol", "Geneve with something else than an Ethernet frame")       \
 	X(GENEVE_CONTROL, 22, "geneve-control", "a Geneve control packet that nobody asked for")             \
 	X(OUTER_FRAGMENT, 23, "outer-fragment", "a fragment of a Geneve packet")                             \
@@ -248,7 +251,7 @@ enum mzr_drop_reason {
 #define MZR_X(name, number, word, text) MZR_DROP_##name = number,
 	MZR_DROP_REASONS(MZR_X)
 #undef MZR_X
-		MZR_DROP_COUNT = 29
+	MZR_DROP_COUNT = 29
 };
 
 #define MZR_ASSERT_SIZE(type, size) _Static_assert(sizeof(struct type) == (size), #type " is " #size " bytes")

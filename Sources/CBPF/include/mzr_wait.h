@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Descriptors to poll for signals and for changes of interfaces. Shims because Swift's Glibc has neither signalfd nor rtnetlink. */
+/* Descriptors to poll for signals and for changes of interfaces. Shims because Swift's Glibc has neither
+ * signalfd nor rtnetlink. */
 #ifndef MZR_WAIT_H
 #define MZR_WAIT_H
 
@@ -11,7 +12,8 @@ int mzr_signals_open(void);
 /* The next signal's number; 0 if there is none. */
 int mzr_signals_read(int descriptor);
 
-/* Opens an rtnetlink(7) socket for link messages of the calling thread's network namespace, or a negative errno. */
+/* Opens an rtnetlink(7) socket for link messages of the calling thread's network namespace, or a negative
+ * errno. */
 int mzr_links_open(void);
 
 /* Reads what there is; whether any of it may concern us (a lost message may). */
