@@ -15,7 +15,6 @@
 #define MZR_MEMBERS_MAX 64   /* bouncers of a network, dividers of a VPC: what a row has room for */
 #define MZR_LENGTHS4_MAX 33  /* distinct IPv4 prefix lengths: 0..32 */
 #define MZR_LENGTHS6_MAX 129 /* distinct IPv6 prefix lengths: 0..128 */
-#define MZR_MTU_MAX 65535
 
 /* Geneve, RFC 8926. */
 #define MZR_GENEVE_PORT 6081	   /* IANA's UDP port, the default of Cluster.port */
