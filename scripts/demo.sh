@@ -27,7 +27,7 @@ shown() { printf '  $ %s\n' "$*"; "$@" | sed 's/^/    /'; }
 [ "$(id -u)" -eq 0 ] || die "network namespaces and BPF need root: run it as root or with sudo"
 [ -x "$tool" ] || die "build it first: make build"
 
-work=$(mktemp -d /tmp/mizar-demo-XXXXXX)
+work=$(mktemp -d -t mizar-demo-XXXXXX)
 repo=$work/topology
 had_bpffs=yes
 mountpoint -q /sys/fs/bpf || had_bpffs=no

@@ -88,7 +88,7 @@ public struct Repository: ~Copyable {
         }
         if names.isEmpty { return DesiredError("resolve", subject, cause: "the repository has no commits yet") }
         var cause = "no such branch, tag or commit"
-        let near = NearNames.find(text, in: names)
+        let near = Suggestion.near(text, among: names, most: 3)
         if !near.isEmpty {
             cause += "; did you mean \(near.joined(separator: ", "))?"
         } else {

@@ -2,17 +2,24 @@
 enum Suggestion {
     /// The known word that is fewest typing errors away, if it is near enough to be meant; ties end on the word.
     static func closest(to word: String, among known: some Sequence<String>) -> String? {
+        near(word, among: known, most: 1).first
+    }
+
+    /// Up to `most` known words that are near enough to be meant, nearest first.
+    static func near(_ word: String, among known: some Sequence<String>, most: Int) -> [String] {
         let typed = Array(word.lowercased().utf8)
-        guard typed.count <= 255 else { return nil }
+        guard typed.count <= 255 else { return [] }
         let limit = max(1, typed.count / 3)
-        var best: (distance: Int, word: String)?
+        var found: [(distance: Int, word: String)] = []
         for candidate in known {
             let letters = Array(candidate.lowercased().utf8)
             guard abs(letters.count - typed.count) <= limit else { continue }
-            let found = (distance: distance(typed, letters), word: candidate)
-            if found.distance <= limit, best.map({ found < $0 }) ?? true { best = found }
+            let next = (distance: distance(typed, letters), word: candidate)
+            guard next.distance <= limit, found.count < most || found.last.map({ next < $0 }) == true else { continue }
+            found.insert(next, at: found.firstIndex { next < $0 } ?? found.count)
+            if found.count > most { found.removeLast() }
         }
-        return best?.word
+        return found.map(\.word)
     }
 
     /// Letters added, left out, replaced, and neighbours swapped (optimal string alignment).

@@ -123,8 +123,8 @@ struct KernelStoreRowTests {
             let seen = try KernelStore(directory: host.bpffs, forWriting: false).observe()
             #expect(seen.capacities.isEmpty && seen.image == Image() && !seen.programsUsePinnedMaps)
             #expect(throws: BPFError.self) { try KernelStore(directory: "/tmp", forWriting: false) }
-            #expect(throws: BPFError.self) { try KernelStore(directory: "/tmp/mizar-none", forWriting: true) }
-            #expect(access("/tmp/mizar-none", F_OK) != 0)
+            #expect(throws: BPFError.self) { try KernelStore(directory: "/run/mizar-none", forWriting: true) }
+            #expect(access("/run/mizar-none", F_OK) != 0)
         }
     }
 }

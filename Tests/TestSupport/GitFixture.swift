@@ -7,7 +7,8 @@ public final class GitFixture: Sendable {
     public let folder: String
 
     public init() throws {
-        var template = Array("/tmp/mizar-git-XXXXXX".utf8CString)
+        let place = getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp"
+        var template = Array("\(place)/mizar-git-XXXXXX".utf8CString)
         guard let made = mkdtemp(&template) else { throw FixtureError(text: "mkdtemp: \(errno)") }
         folder = String(cString: made)
     }
