@@ -87,7 +87,7 @@ enum question {
 };
 
 /* Whether a port may be told that the gateway's MAC has the address. Global: verified by itself. */
-__noinline int judge_question(const struct mzr_endpoint_key *target, __u64 network, __u32 ifindex)
+__noinline int judge_question(const struct mzr_endpoint_key *target, __u64 network, __u32 ifindex, __u32 flags)
 {
 	struct mzr_endpoint *row;
 	struct mzr_network *found;
@@ -100,9 +100,13 @@ __noinline int judge_question(const struct mzr_endpoint_key *target, __u64 netwo
 	if (row) {
 		if (row->ifindex == ifindex || row->kind == MZR_ENDPOINT_BROADCAST)
 			return QUESTION_IGNORED;
-		if (row->kind == MZR_ENDPOINT_GATEWAY)
-			return row->network == network ? QUESTION_GATEWAY : QUESTION_IGNORED;
+		if (row->kind == MZR_ENDPOINT_GATEWAY && row->network == network)
+			return QUESTION_GATEWAY;
 	}
+	if (flags & MZR_PORT_ANSWERS_ALL)
+		return QUESTION_NEIGHBOR;
+	if (row && row->kind == MZR_ENDPOINT_GATEWAY)
+		return QUESTION_IGNORED;
 	vni = target->vni;
 	vpc = bpf_map_lookup_elem(&vpcs, &vni);
 	if (!vpc)
@@ -152,7 +156,7 @@ static __always_inline int answer_arp(struct __sk_buff *skb, struct cursor *c, c
 	if (arp->operation != bpf_htons(MZR_ARP_REQUEST))
 		return MZR_DROP_NEIGHBOR;
 	address_v4(&target.address, asked);
-	if (judge_question(&target, port->network, skb->ifindex) == QUESTION_IGNORED)
+	if (judge_question(&target, port->network, skb->ifindex, port->flags) == QUESTION_IGNORED)
 		return MZR_DROP_NEIGHBOR;
 	copy_mac(eth->h_dest, source_mac);
 	set_gateway_mac(eth->h_source);
@@ -282,7 +286,7 @@ static __always_inline int answer_neighbor(struct __sk_buff *skb, const struct i
 			return MZR_DROP_SPOOFED_IP;
 		learn(skb->ifindex, port, source_mac);
 	}
-	question = judge_question(&target, port->network, skb->ifindex);
+	question = judge_question(&target, port->network, skb->ifindex, port->flags);
 	if (question == QUESTION_IGNORED)
 		return MZR_DROP_NEIGHBOR;
 	return write_advertisement(skb, in, &target, source_mac, question == QUESTION_GATEWAY);

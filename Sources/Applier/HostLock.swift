@@ -20,6 +20,7 @@ public struct HostLock: ~Copyable {
     ///
     /// - Parameter directory: where the pins are, on a bpffs.
     public init(directory: String) throws(LockError) {
+        var tries = 0
         while true {
             do throws(BPFError) {
                 try BPFFilesystem.prepare(directory)
@@ -35,7 +36,14 @@ public struct HostLock: ~Copyable {
             let descriptor = Descriptor(owning: raw)
             if flock(descriptor.raw, LOCK_EX | LOCK_NB) != 0 {
                 if errno == EINTR { continue }
-                throw Self.refusal(directory, descriptor.raw)
+                let refusal = Self.refusal(directory, descriptor.raw)
+                tries += 1
+                // Nobody to be seen is nobody any more: the holder has just ended, or is just about to be listed.
+                if refusal.holder == nil, tries < 10 {
+                    usleep(10_000)
+                    continue
+                }
+                throw refusal
             }
             // `detach` may have removed the directory in between: a lock on one without a name keeps nobody out.
             if Self.inode(descriptor.raw) == Self.inode(directory) {

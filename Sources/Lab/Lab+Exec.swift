@@ -17,6 +17,11 @@ extension Lab {
             throw LabError("run", "nothing", cause: "a command is missing: lab exec ENDPOINT -- COMMAND…")
         }
         try Namespace.enter(find(target))
+        // The command starts as from a shell: this process's threads block signals that it must hear.
+        var none = sigset_t()
+        sigemptyset(&none)
+        pthread_sigmask(SIG_SETMASK, &none, nil)
+        for number in [SIGPIPE, SIGCHLD, SIGINT, SIGQUIT, SIGTERM, SIGHUP] { signal(number, SIG_DFL) }
         var arguments = command.map { strdup($0) } + [nil]
         execvp(program, &arguments)
         throw LabError("run", program, cause: Files.errorText())

@@ -70,12 +70,20 @@ struct Compiler {
             image.names[StableHash.id(endpoint.name)] = endpoint.name
             guard let ifindex = interfaces[endpoint.interface] else { continue }
             image.ports[ifindex] = PortRow(
-                vni: vni, macFixed: endpoint.mac != nil, network: id, endpoint: StableHash.id(endpoint.name))
+                vni: vni, macFixed: endpoint.mac != nil, answersAll: lacksGateway(endpoint, in: network), network: id,
+                endpoint: StableHash.id(endpoint.name))
             image.portMACs[ifindex] = endpoint.mac ?? .assumed(for: endpoint.addresses)
             image.traffic.insert(ifindex)
         }
         Self.fillLengths(&image)
         return image
+    }
+
+    /// Whether the endpoint has an address in a block without a gateway, from which it can only ask for everybody itself.
+    private func lacksGateway(_ endpoint: Endpoint, in network: Network) -> Bool {
+        zip(network.cidrs, network.gateways).contains { cidr, gateway in
+            gateway == nil && endpoint.addresses.contains(where: cidr.contains)
+        }
     }
 
     /// The row that says where the endpoint is, as this host would hold it.

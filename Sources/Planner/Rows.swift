@@ -86,12 +86,15 @@ public struct HostRow: Hashable, Sendable, Codable {
 public struct PortRow: Hashable, Sendable, Codable {
     public var vni: UInt32
     public var macFixed: Bool
+    /// ARP and neighbour discovery are answered for every address: a block of the endpoint's has no gateway.
+    public var answersAll: Bool
     public var network: UInt64
     public var endpoint: UInt64
 
-    public init(vni: UInt32, macFixed: Bool, network: UInt64, endpoint: UInt64) {
+    public init(vni: UInt32, macFixed: Bool, answersAll: Bool = false, network: UInt64, endpoint: UInt64) {
         self.vni = vni
         self.macFixed = macFixed
+        self.answersAll = answersAll
         self.network = network
         self.endpoint = endpoint
     }

@@ -80,8 +80,8 @@ struct ApplyCommand: ParsableCommand {
         let plan: Plan
         do {
             plan = try Output.decode(Plan.self, from: try Output.read(path))
-        } catch let error as DecodingError {
-            throw Failure("\(path) is no plan of this version: \(error)", hint: "make it anew with `plan --out`")
+        } catch is DecodingError {
+            throw Failure("\(path) is no plan that this version can read", hint: "make one with `plan --out`")
         }
         guard plan.formatVersion == Plan.formatVersion else {
             throw Failure("\(path) has format \(plan.formatVersion), and this version reads \(Plan.formatVersion)")

@@ -73,6 +73,7 @@ struct LabExecCommand: AsyncParsableCommand {
 
     func run() async throws {
         var words = words
+        if let first = words.first, first == "--help" || first == "-h" { throw CleanExit.helpRequest(self) }
         var place = Lab.Target.host(host ?? "")
         if host == nil {
             guard let endpoint = words.first, endpoint != "--" else {
@@ -80,6 +81,9 @@ struct LabExecCommand: AsyncParsableCommand {
             }
             place = .endpoint(endpoint)
             words.removeFirst()
+            if let flag = words.first, flag.hasPrefix("-"), flag != "--" {
+                throw ValidationError("\(flag) stands after the endpoint: flags go before it, and the command after --")
+            }
         }
         if words.first == "--" { words.removeFirst() }
         guard !words.isEmpty else { throw ValidationError("give a command after --") }

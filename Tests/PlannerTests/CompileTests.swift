@@ -36,7 +36,10 @@ struct CompileTests {
                 if isHere { wanted.names[StableHash.id(endpoint.name)] = endpoint.name }
                 if isHere, let ifindex = interfaces[endpoint.interface] {
                     wanted.ports[ifindex] = PortRow(
-                        vni: vpc.vni, macFixed: endpoint.mac != nil, network: StableHash.id(network.name),
+                        vni: vpc.vni, macFixed: endpoint.mac != nil,
+                        answersAll: endpoint.addresses.contains { address in
+                            network.cidrs.indices.contains { network.cidrs[$0].contains(address) && network.gateways[$0] == nil }
+                        }, network: StableHash.id(network.name),
                         endpoint: StableHash.id(endpoint.name))
                     wanted.traffic.insert(ifindex)
                     let four = endpoint.addresses.first { $0.isIPv4 } ?? endpoint.addresses[0]
