@@ -93,6 +93,11 @@ static __always_inline void *peek(const struct cursor *c, __u32 offset, __u32 si
 
 	if (offset > MZR_OFFSET_MAX)
 		return NULL;
+	/* Linux 6.1 bounds only the register that was compared, none of its copies: bound this one. */
+	if (!__builtin_constant_p(offset)) {
+		asm volatile("" : "+r"(offset));
+		offset &= MZR_OFFSET_MAX;
+	}
 	place = c->data + offset;
 	/* Else the compiler may add up the place twice, and the verifier knows of only one that it is inside.
 	 */

@@ -87,8 +87,10 @@ enum question {
 };
 
 /* Whether a port may be told that the gateway's MAC has the address. Global: verified by itself. */
-__noinline int judge_question(const struct mzr_endpoint_key *target, __u64 network, __u32 ifindex, __u32 flags)
+__noinline int judge_question(const struct mzr_endpoint_key *target, __u64 network, __u32 ifindex,
+			      __u32 flags)
 {
+	struct mzr_endpoint_key key;
 	struct mzr_endpoint *row;
 	struct mzr_network *found;
 	struct mzr_vpc *vpc;
@@ -96,7 +98,9 @@ __noinline int judge_question(const struct mzr_endpoint_key *target, __u64 netwo
 
 	if (!target)
 		return QUESTION_IGNORED;
-	row = bpf_map_lookup_elem(&endpoints, target);
+	/* Linux 6.1 takes no key from a global function's argument: it must be on the stack. */
+	key = *target;
+	row = bpf_map_lookup_elem(&endpoints, &key);
 	if (row) {
 		if (row->ifindex == ifindex || row->kind == MZR_ENDPOINT_BROADCAST)
 			return QUESTION_IGNORED;

@@ -42,7 +42,9 @@ extension BPFError.Cause: CustomStringConvertible {
     public var description: String {
         switch self {
         case .errno(let number): Self.text(number)
-        case .refused(let number, let log): log.isEmpty ? Self.text(number) : "\(Self.text(number)): \(log)"
+        case .refused(let number, let log):
+            // The verifier says EACCES of a program, not of whoever loads it.
+            log.isEmpty ? Self.text(number) : "\(String(cString: strerror(number))): \(log)"
         case .unsupportedLayout(let fields):
             "it is of another layout (\(fields.joined(separator: ", "))); `detach` removes it"
         case .full(let capacity): "the map is full: it has room for \(capacity) rows"

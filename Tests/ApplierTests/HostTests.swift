@@ -18,9 +18,9 @@ struct HostTests {
             }
             let other = try host.spawn("flock", "--no-fork", host.bpffs, "sleep", "600")
             defer { other.end() }
-            // The child has the lock a moment after it was made.
+            // The child has the lock a moment after it was made, and becomes its command a moment after that.
             var seen: LockError?
-            for _ in 0..<2000 where seen?.holder != other.pid {
+            for _ in 0..<2000 where seen?.holder != other.pid || seen?.command != "sleep 600" {
                 do throws(LockError) {
                     _ = try HostLock(directory: host.bpffs)
                     usleep(1000)

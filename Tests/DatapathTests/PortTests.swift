@@ -42,11 +42,11 @@ private func arp(
         Packet.arp(operation: operation, senderMAC: mac, sender: sender, target: address(target), hardware: hardware))
 }
 
-private func arpReply(_ target: String) -> [UInt8] {
+private func arpReply(_ target: String, to mac: MACAddress = World.a1, _ asker: IPAddress = a1) -> [UInt8] {
     Packet.frame(
-        to: World.a1, from: World.gateway, type: Packet.arp,
+        to: mac, from: World.gateway, type: Packet.arp,
         Packet.arp(
-            operation: 2, senderMAC: World.gateway, sender: address(target), targetMAC: World.a1, target: a1))
+            operation: 2, senderMAC: World.gateway, sender: address(target), targetMAC: mac, target: asker))
 }
 
 private func solicit(
@@ -108,6 +108,13 @@ private let neighbors: [Fixture] = [
     send("ARP for an address that nobody has", arp("10.0.1.77"), arpReply("10.0.1.77"), sent: nil),
     drop("ARP for another network's address", arp("10.0.2.5"), MZR_DROP_NEIGHBOR),
     drop("ARP for another network's gateway", arp("10.0.2.1"), MZR_DROP_NEIGHBOR),
+    send(
+        "ARP for another network's address, from a block without a gateway",
+        arp("10.0.2.5", sender: address("10.0.1.11"), mac: World.a2, source: World.a2),
+        arpReply("10.0.2.5", to: World.a2, address("10.0.1.11")), sent: nil, port: 12),
+    drop(
+        "ARP for the own address, from a block without a gateway",
+        arp("10.0.1.11", sender: address("10.0.1.11"), mac: World.a2, source: World.a2), MZR_DROP_NEIGHBOR, port: 12),
     drop("ARP for an address outside the VPC", arp("192.0.2.1"), MZR_DROP_NEIGHBOR),
     drop("ARP for the broadcast address", arp("10.0.1.255"), MZR_DROP_NEIGHBOR),
     drop("gratuitous ARP", arp("10.0.1.10"), MZR_DROP_NEIGHBOR),

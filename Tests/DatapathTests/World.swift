@@ -158,7 +158,7 @@ final class World: @unchecked Sendable {
         for (index, port) in Self.ports {
             var row = mzr_port()
             row.vni = port.vni
-            row.flags = index == 12 ? UInt32(MZR_PORT_MAC_FIXED) : 0
+            row.flags = index == 12 ? UInt32(MZR_PORT_MAC_FIXED | MZR_PORT_ANSWERS_ALL) : 0
             row.network = port.vni == 100 ? 1 : UInt64(port.vni / 10)
             row.endpoint = UInt64(index)
             try datapath.put("ports", Self.raw(index), Self.raw(row))

@@ -125,8 +125,8 @@ struct mzr_host {
 
 /* ports: interface index -> what is behind it. */
 #define MZR_PORT_MAC_FIXED 0x01 /* frames from any other MAC than port_macs' are dropped */
-/* ARP and neighbour discovery are answered for every address, not the network's alone: in a block without a gateway the
- * whole VPC is on the link. */
+/* ARP and neighbour discovery are answered for every address, not the network's alone: in a block without a
+ * gateway the whole VPC is on the link. */
 #define MZR_PORT_ANSWERS_ALL 0x02
 
 struct mzr_port {
