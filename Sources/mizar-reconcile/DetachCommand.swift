@@ -12,7 +12,12 @@ struct DetachCommand: ParsableCommand {
     @OptionGroup var output: OutputOptions
 
     func run() throws {
-        let removed = try Detach.run(directory: maps.bpffs, host: host)
+        let removed: [String]
+        do {
+            removed = try Detach.run(directory: maps.bpffs, host: host)
+        } catch let error as BPFError where error.operation == "detach" {
+            throw Refusal("\(error)", hint: "give the name that they were applied with, or the --bpffs of \(host)")
+        }
         if output.quiet { return }
         for item in removed { print("  - \(item)") }
         print(removed.isEmpty ? "No changes. Nothing of ours is on this host." : "Detached: nothing of ours is left on host \(host).")
