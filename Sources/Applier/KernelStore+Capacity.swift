@@ -5,7 +5,7 @@ extension KernelStore {
     /// Tables that the programs write too.
     static let written: [Table] = [.portMACs, .traffic]
 
-    /// Creates a table's map, or a copy of another capacity that waits for the programs step.
+    /// Creates a table's map, or a copy of another capacity, which waits for the programs step if they read it.
     func resize(_ table: Table, from: Int, to: Int) throws(BPFError) {
         guard let old = try open(table) else {
             guard from == 0 else { throw BPFError("resize", "map \(table.rawValue)", .errno(ENOENT)) }
@@ -15,7 +15,15 @@ extension KernelStore {
         if old.capacity == to { return }
         let new = try create(table, capacity: to)
         try Self.copy(old, to: new)
-        grown[table] = GrownMap(new)
+        if table.isReadByPrograms { grown[table] = GrownMap(new) } else { try replace(table, with: new) }
+    }
+
+    /// Pins a map in place of the table's, in one step for whoever opens it.
+    func replace(_ table: Table, with map: borrowing PinnedMap) throws(BPFError) {
+        let next = path(table.rawValue + Self.nextSuffix)
+        try BPFFilesystem.unpin(next)
+        try map.pin(at: next)
+        try BPFFilesystem.move(next, over: path(table.rawValue))
     }
 
     private func create(_ table: Table, capacity: Int) throws(BPFError) -> PinnedMap {

@@ -51,10 +51,7 @@ extension KernelStore {
             guard let copy = grown[table] else { continue }
             // What the programs wrote since the first copy.
             if Self.written.contains(table), let old = try open(table) { try Self.copy(old, to: copy.map) }
-            let next = path(table.rawValue + Self.nextSuffix)
-            try BPFFilesystem.unpin(next)
-            try copy.map.pin(at: next)
-            try BPFFilesystem.move(next, over: path(table.rawValue))
+            try replace(table, with: copy.map)
         }
         grown = [:]
     }

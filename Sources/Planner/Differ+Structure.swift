@@ -10,7 +10,7 @@ extension Differ {
             let needed = table.isArray ? 1 : meanwhileCount(table)
             let wanted = Capacity.wanted(rows: needed, now: capacity, isArray: table.isArray)
             guard wanted != capacity else { continue }
-            resized = true
+            if table.isReadByPrograms { resized = true }
             schedule(
                 .capacity, .add, .capacity(table, from: capacity, to: wanted), "table \(table.rawValue)", at: nil)
         }

@@ -15,6 +15,14 @@ public enum Table: String, Hashable, Sendable, Codable, CaseIterable, Comparable
         }
     }
 
+    /// The programs' own: where its map becomes another one, they are loaded anew.
+    public var isReadByPrograms: Bool {
+        switch self {
+        case .config, .hosts, .vpcs, .networks, .endpoints, .ports, .portMACs, .traffic: true
+        case .names, .waits, .datapath, .applied: false
+        }
+    }
+
     /// Bookkeeping is carried out, but is no resource that a user counts.
     public var isBookkeeping: Bool {
         switch self {

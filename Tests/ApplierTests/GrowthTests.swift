@@ -52,6 +52,19 @@ struct GrowthTests {
         }
     }
 
+    @Test("a table that no program reads grows without loading programs")
+    func growsAlone() async throws {
+        try await NetworkNamespace.run { host in
+            let store = try KernelStore(directory: host.bpffs, forWriting: true)
+            let names = (0..<100).map { Record.name(UInt64($0), "acme/prod/web-\($0)") }
+            try store.succeed(Samples.base() + names.prefix(60).map { Samples.row(nil, $0) })
+            try store.succeed([Samples.capacity(.names, from: 64, to: 256)] + names.dropFirst(60).map { Samples.row(nil, $0) })
+            let seen = try store.observe()
+            #expect(seen.capacities[.names] == 256 && seen.image.names.count == 100)
+            #expect(seen.programsUsePinnedMaps)
+        }
+    }
+
     @Test("rows written while a copy waits are in both maps")
     func writesInBetween() async throws {
         try await NetworkNamespace.run { host in

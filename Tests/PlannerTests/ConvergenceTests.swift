@@ -119,6 +119,21 @@ struct ConvergenceTests {
         }
     }
 
+    @Test("programs are loaded anew for maps that they read, and for no other", arguments: Table.allCases.filter { !$0.isArray })
+    func reload(table: Table) throws {
+        var random = SeededGenerator(seed: 5)
+        let topology = TopologyBuilder.random(using: &random, settle: 0).build()
+        var machines = Fleet(topology)
+        let name = topology.hosts[0].name
+        try machines.planAndApply(name, topology, base: nil, commit: 1, note: "")
+        let capacity = try #require(machines[name].capacities[table])
+        machines.hosts[name]?.capacities[table] = 1024 * capacity
+        let plan = try machines.plan(name, topology, base: topology, commit: 1)
+        #expect(plan.steps.contains { $0.change == .capacity(table, from: 1024 * capacity, to: capacity) })
+        let loads = plan.steps.contains { if case .programs = $0.change { true } else { false } }
+        #expect(loads == ![.names, .waits].contains(table))
+    }
+
     @Test("rows that mean nothing give way to ours")
     func foreign() throws {
         var random = SeededGenerator(seed: 5)
