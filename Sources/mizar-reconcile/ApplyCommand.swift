@@ -18,20 +18,10 @@ struct ApplyCommand: ParsableCommand {
     @Argument(help: "A plan that `plan --out` saved.")
     var planFile: String?
 
-    @Option(help: "A local repository or folder, or a URL that git takes: https, ssh or file.")
+    @Option(help: RevisionOptions.repoHelp)
     var repo: String?
 
-    @Option(help: "Branch, tag or commit. Default: the repository's HEAD.")
-    var ref: String?
-
-    @Option(help: "Folder inside the repository. Default: its root.")
-    var path: String?
-
-    @Option(help: "Where mirrors of remote repositories are kept.")
-    var cache: String?
-
-    @Option(help: "Seconds that a fetch may take before it is given up.")
-    var fetchTimeout: Int = 60
+    @OptionGroup var revision: RevisionOptions
 
     @Option(help: "This host's name in the topology.")
     var host: String?
@@ -47,7 +37,9 @@ struct ApplyCommand: ParsableCommand {
 
     func validate() throws {
         if planFile == nil, repo == nil || host == nil { throw ValidationError("give --repo and --host, or a plan file") }
-        if planFile != nil, repo != nil || host != nil { throw ValidationError("a plan file says the repository and the host by itself") }
+        if planFile != nil, repo != nil || host != nil || revision.ref != nil || revision.path != nil {
+            throw ValidationError("a plan file says the repository and the host by itself")
+        }
     }
 
     func run() throws {
@@ -55,8 +47,7 @@ struct ApplyCommand: ParsableCommand {
             try applyFile(planFile)
         } else if let repo, let host {
             var source = SourceOptions()
-            (source.repo, source.ref, source.path, source.cache) = (repo, ref, path, cache)
-            source.fetchTimeout = fetchTimeout
+            (source.repo, source.revision) = (repo, revision)
             var options = HostOptions()
             (options.host, options.maps) = (host, maps)
             try apply(Reconciliation(source: source, host: options, logger: output.logger))

@@ -33,18 +33,18 @@ struct LabUpCommand: AsyncParsableCommand {
     var underlay: Lab.Underlay = .bridged
 
     func run() async throws {
-        let desired = try Reconciliation.load(source, ref: source.ref)
+        let desired = try Reconciliation.load(source, ref: source.revision.ref)
         Output.complain(desired.warnings)
         let lab = options.lab
         // Hosts read the mirror that was just fetched.
-        let repo = try Mirror.local(source.repo, cache: source.cache)
+        let repo = try Mirror.local(source.repo, cache: source.revision.cache)
         let source = source
         let quiet = output.quiet
         let ref = desired.commit.isEmpty ? nil : desired.commit
         try await lab.up(desired.topology, underlay: underlay) { host, phase in
             var arguments = ["apply", "--repo", repo, "--host", host.name, "--bpffs", lab.bpffs(host: host.name)]
             if let ref { arguments += ["--ref", ref] }
-            if let path = source.path { arguments += ["--path", path] }
+            if let path = source.revision.path { arguments += ["--path", path] }
             return arguments + ["--through", phase, "--quiet"]
         } report: { run in
             if !quiet { print("\(run.host): \(run.output.split(separator: "\n").last ?? "")") }

@@ -9,8 +9,15 @@ extension Logger.Level: @retroactive ExpressibleByArgument {}
 
 /// Where the topology comes from.
 struct SourceOptions: ParsableArguments {
-    @Option(help: "A local repository or folder, or a URL that git takes: https, ssh or file.")
+    @Option(help: RevisionOptions.repoHelp)
     var repo: String
+
+    @OptionGroup var revision: RevisionOptions
+}
+
+/// What of a repository is read, and how it gets here.
+struct RevisionOptions: ParsableArguments {
+    static let repoHelp: ArgumentHelp = "A local repository or folder, or a URL that git takes: https, ssh or file."
 
     @Option(help: "Branch, tag or commit. Default: the repository's HEAD.")
     var ref: String?

@@ -36,7 +36,7 @@ struct PlanCommand: ParsableCommand {
     func validate() throws {
         if host == nil, base == nil { throw ValidationError("give --host, or --base and --head") }
         if host != nil, base != nil || head != nil { throw ValidationError("--host and --base are two ways to plan: give one") }
-        if head != nil, source.ref != nil { throw ValidationError("--head and --ref say the same: give one") }
+        if head != nil, source.revision.ref != nil { throw ValidationError("--head and --ref say the same: give one") }
     }
 
     func run() throws {
@@ -48,7 +48,7 @@ struct PlanCommand: ParsableCommand {
         options.host = name
         options.maps = maps
         let reconciliation = Reconciliation(source: source, host: options, logger: output.logger)
-        let desired = try Reconciliation.load(source, ref: source.ref)
+        let desired = try Reconciliation.load(source, ref: source.revision.ref)
         _ = try reconciliation.check(desired)
         let store = try KernelStore(directory: maps.bpffs, forWriting: false)
         let (plan, _) = try reconciliation.plan(desired, store: store, through: nil)
@@ -63,7 +63,7 @@ struct PlanCommand: ParsableCommand {
 
     private func runFleet() throws {
         let before = try Reconciliation.load(source, ref: base)
-        let after = try Reconciliation.load(source, ref: head ?? source.ref, fetch: false)
+        let after = try Reconciliation.load(source, ref: head ?? source.revision.ref, fetch: false)
         let plan = FleetPlan(
             base: before.topology, baseCommit: before.commit, head: after.topology, headCommit: after.commit,
             warnings: after.warnings)

@@ -15,7 +15,7 @@ extension Reconciliation {
     /// reboot the network comes up without the git server.
     func loadOrFallBack() throws -> (Desired, fetchFailure: DesiredError?) {
         do {
-            return (try Self.load(source, ref: source.ref), nil)
+            return (try Self.load(source, ref: source.revision.ref), nil)
         } catch let failure as DesiredError where failure.isFetch {
             do {
                 let last = try Self.load(source, ref: Mirror.appliedRef(host: host.host), fetch: false)
@@ -46,7 +46,7 @@ extension Reconciliation {
         let outcome = Executor.apply(plan, to: store) { step in logger.debug("\(step.subject): \(step.detail)") }
         if outcome.failed == nil {
             do {
-                try Mirror.rememberApplied(repo: source.repo, cache: source.cache, commit: desired.commit, host: host.host)
+                try Mirror.rememberApplied(repo: source.repo, cache: source.revision.cache, commit: desired.commit, host: host.host)
             } catch {
                 logger.warning("the mirror does not remember the applied commit: \(error)")
             }

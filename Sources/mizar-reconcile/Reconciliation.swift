@@ -20,8 +20,8 @@ struct Reconciliation {
     /// Reads a commit, or throws after saying every error in it.
     static func load(_ source: SourceOptions, ref: String?, fetch: Bool = true) throws -> Desired {
         let tree = try Source.load(
-            repo: source.repo, ref: ref, path: source.path, cache: source.cache, fetch: fetch,
-            deadlineSeconds: source.fetchTimeout)
+            repo: source.repo, ref: ref, path: source.revision.path, cache: source.revision.cache, fetch: fetch,
+            deadlineSeconds: source.revision.fetchTimeout)
         return try read(tree)
     }
 
@@ -59,8 +59,8 @@ struct Reconciliation {
         if applied.commit == head.commit { return head.topology }
         do {
             let tree = try Source.load(
-                repo: source.repo, ref: applied.commit, path: source.path, cache: source.cache, fetch: false,
-                deadlineSeconds: source.fetchTimeout)
+                repo: source.repo, ref: applied.commit, path: source.revision.path, cache: source.revision.cache, fetch: false,
+                deadlineSeconds: source.revision.fetchTimeout)
             return TopologyReader.read(tree).topology
         } catch {
             logger.debug("the commit applied last cannot be read: \(error)")

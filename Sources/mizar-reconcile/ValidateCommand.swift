@@ -11,17 +11,10 @@ struct ValidateCommand: ParsableCommand {
     @Argument(help: "A folder or a repository. A folder is read as it stands, committed or not.")
     var directory: String?
 
-    @Option(help: "A local repository or folder, or a URL that git takes.")
+    @Option(help: RevisionOptions.repoHelp)
     var repo: String?
 
-    @Option(help: "Branch, tag or commit of --repo.")
-    var ref: String?
-
-    @Option(help: "Folder inside the repository.")
-    var path: String?
-
-    @Option(help: "Where mirrors of remote repositories are kept.")
-    var cache: String?
+    @OptionGroup var revision: RevisionOptions
 
     @OptionGroup var output: OutputOptions
 
@@ -29,7 +22,7 @@ struct ValidateCommand: ParsableCommand {
         if (directory == nil) == (repo == nil) {
             throw ValidationError("give a folder, or --repo and --ref")
         }
-        if directory != nil, ref != nil { throw ValidationError("--ref goes with --repo") }
+        if directory != nil, revision.ref != nil { throw ValidationError("--ref goes with --repo") }
     }
 
     /// The JSON form.
@@ -42,9 +35,11 @@ struct ValidateCommand: ParsableCommand {
     func run() throws {
         let tree =
             if let directory {
-                try SourceTree.folder(path.map { "\(directory)/\($0)" } ?? directory)
+                try SourceTree.folder(revision.path.map { "\(directory)/\($0)" } ?? directory)
             } else {
-                try Source.load(repo: repo ?? ".", ref: ref, path: path, cache: cache, fetch: true, deadlineSeconds: 60)
+                try Source.load(
+                    repo: repo ?? ".", ref: revision.ref, path: revision.path, cache: revision.cache, fetch: true,
+                    deadlineSeconds: revision.fetchTimeout)
             }
         let result = TopologyReader.read(tree)
         let isValid = result.topology != nil
