@@ -69,7 +69,11 @@ struct Names {
         switch change {
         case .row(let before?, let after?):
             let (old, new) = (value(before), value(after))
-            return old == new ? new : "\(old) -> \(new)"
+            if old != new { return "\(old) -> \(new)" }
+            // Renamed: the same values under other ids.
+            let was = zip(describe(before).subject.split(separator: " "), describe(after).subject.split(separator: " "))
+                .filter { $0 != $1 }.map { "was \($0.0)" }
+            return ([new].filter { !$0.isEmpty } + was).joined(separator: ", ")
         case .row(let before, let after): return (after ?? before).map(value) ?? ""
         case .capacity(_, from: 0, let to): return "room for \(to) rows"
         case .capacity(_, let from, let to): return "room for \(from) -> \(to) rows"
@@ -102,7 +106,8 @@ struct Names {
             case .broadcast: return "dropped"
             }
         case .port(_, let row):
-            return "\(first { $0.network(id: row.network)?.vpc } ?? vpc(row.vni)) (VNI \(row.vni))\(row.macFixed ? ", MAC enforced" : "")"
+            return "\(first { $0.network(id: row.network)?.vpc } ?? vpc(row.vni)) (VNI \(row.vni))"
+                + "\(row.macFixed ? ", MAC enforced" : "")\(row.answersAll ? ", no gateway" : "")"
         case .portMAC(_, let mac): return "\(mac)"
         case .applied(let row): return row.commit.isEmpty ? "a folder" : row.commit
         }

@@ -29,7 +29,16 @@ enum Examples {
         return builder.build()
     }()
 
-    private static func base() -> TopologyBuilder {
+    /// One network with an endpoint on each of two hosts, under one name and then under another.
+    static let (named, renamed) = (named("web"), named("www"))
+
+    private static func named(_ web: String) -> Topology {
+        var builder = base(web: web)
+        builder.endpoint("acme/prod/\(web)/web-2", of: "acme/prod/\(web)", 11, on: "h2", interface: "v-web-2")
+        return builder.build()
+    }
+
+    private static func base(web: String = "web") -> TopologyBuilder {
         var builder = TopologyBuilder(settle: 60_000)
         builder.tenants = [
             Tenant(name: "acme", at: builder.place("tenants.yaml", 3)), Tenant(name: "globex", at: builder.place("tenants.yaml", 7)),
@@ -38,8 +47,8 @@ enum Examples {
         builder.host("h2", 2, zone: "az-2", datapath: .xdp)
         builder.host("h3", 3, zone: "az-1", mtu: 1400)
         builder.vpc("acme/prod", vni: 4097)
-        builder.network("acme/prod/web", of: "acme/prod", 1, six: true)
-        builder.endpoint("acme/prod/web/web-1", of: "acme/prod/web", 10, on: "h1", interface: "v-web-1")
+        builder.network("acme/prod/\(web)", of: "acme/prod", 1, six: true)
+        builder.endpoint("acme/prod/\(web)/web-1", of: "acme/prod/\(web)", 10, on: "h1", interface: "v-web-1")
         return builder
     }
 
@@ -92,6 +101,7 @@ enum Examples {
         "fleet-change": FleetPlan(
             base: before, baseCommit: commit("a"), head: after, headCommit: commit("b"), warnings: [warning]),
         "fleet-back": FleetPlan(base: after, baseCommit: commit("b"), head: before, headCommit: commit("a")),
+        "fleet-renamed": FleetPlan(base: named, baseCommit: commit("a"), head: renamed, headCommit: commit("b")),
         "fleet-unchanged": FleetPlan(base: before, baseCommit: commit("a"), head: before, headCommit: commit("a")),
     ]
 }
