@@ -94,7 +94,7 @@ public struct Plan: Hashable, Sendable, Codable {
     /// Hexadecimal object id; empty: a plain folder.
     public var commit: String
     /// Of the observation that the plan was made on; `apply` refuses to run it on another.
-    public var stateDigest: UInt64
+    @Hex public var stateDigest: UInt64
     /// In the order of execution. All of them are due.
     public var steps: [Step]
     /// Steps whose phase has not come, soonest first.

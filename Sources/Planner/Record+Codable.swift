@@ -31,10 +31,12 @@ extension Record: Codable {
                 try fields.decode(UInt32.self, forKey: .key), try fields.decode(MACAddress.self, forKey: .value))
         case .traffic: self = .traffic(try fields.decode(UInt32.self, forKey: .key))
         case .names:
-            self = .name(try fields.decode(UInt64.self, forKey: .key), try fields.decode(String.self, forKey: .value))
+            self = .name(
+                try fields.decode(Hex.self, forKey: .key).wrappedValue, try fields.decode(String.self, forKey: .value))
         case .waits:
             self = .wait(
-                digest: try fields.decode(UInt64.self, forKey: .key), since: try fields.decode(UInt64.self, forKey: .value))
+                digest: try fields.decode(Hex.self, forKey: .key).wrappedValue,
+                since: try fields.decode(UInt64.self, forKey: .value))
         case .datapath: self = .datapath(try fields.decode(DatapathRow.self, forKey: .value))
         case .applied: self = .applied(try fields.decode(AppliedRow.self, forKey: .value))
         }
@@ -65,10 +67,10 @@ extension Record: Codable {
             try fields.encode(mac, forKey: .value)
         case .traffic(let key): try fields.encode(key, forKey: .key)
         case .name(let id, let text):
-            try fields.encode(id, forKey: .key)
+            try fields.encode(Hex(wrappedValue: id), forKey: .key)
             try fields.encode(text, forKey: .value)
         case .wait(let digest, let since):
-            try fields.encode(digest, forKey: .key)
+            try fields.encode(Hex(wrappedValue: digest), forKey: .key)
             try fields.encode(since, forKey: .value)
         case .datapath(let row): try fields.encode(row, forKey: .value)
         case .applied(let row): try fields.encode(row, forKey: .value)

@@ -23,7 +23,7 @@ public struct EndpointRow: Hashable, Sendable, Codable {
     public var host: IPAddress
     /// The port that may send from this address; 0: none, or its interface is awaited.
     public var ifindex: UInt32
-    public var network: UInt64
+    @Hex public var network: UInt64
 
     public init(kind: Kind, host: IPAddress, ifindex: UInt32 = 0, network: UInt64) {
         self.kind = kind
@@ -44,7 +44,7 @@ public struct NetworkKey: Hashable, Sendable, Codable {
 }
 
 public struct NetworkRow: Hashable, Sendable, Codable {
-    public var network: UInt64
+    @Hex public var network: UInt64
     /// This host holds every endpoint of the network: a miss here is final.
     public var held: Bool
     /// Underlay addresses, ascending.
@@ -58,7 +58,7 @@ public struct NetworkRow: Hashable, Sendable, Codable {
 }
 
 public struct VPCRow: Hashable, Sendable, Codable {
-    public var vpc: UInt64
+    @Hex public var vpc: UInt64
     /// This host holds every network of the VPC: a miss here is final.
     public var held: Bool
     /// Underlay addresses, ascending.
@@ -78,7 +78,7 @@ public struct VPCRow: Hashable, Sendable, Codable {
 
 public struct HostRow: Hashable, Sendable, Codable {
     /// Stable id of the host's name.
-    public var host: UInt64
+    @Hex public var host: UInt64
 
     public init(host: UInt64) { self.host = host }
 }
@@ -88,8 +88,8 @@ public struct PortRow: Hashable, Sendable, Codable {
     public var macFixed: Bool
     /// ARP and neighbour discovery are answered for every address: a block of the endpoint's has no gateway.
     public var answersAll: Bool
-    public var network: UInt64
-    public var endpoint: UInt64
+    @Hex public var network: UInt64
+    @Hex public var endpoint: UInt64
 
     public init(vni: UInt32, macFixed: Bool, answersAll: Bool = false, network: UInt64, endpoint: UInt64) {
         self.vni = vni
@@ -118,9 +118,9 @@ public struct AppliedRow: Hashable, Sendable, Codable {
     /// Hexadecimal object id; empty: a plain folder.
     public var commit: String
     /// Of the desired image.
-    public var digest: UInt64
+    @Hex public var digest: UInt64
     /// Stable id of the host's name.
-    public var host: UInt64
+    @Hex public var host: UInt64
 
     public init(commit: String, digest: UInt64, host: UInt64) {
         self.commit = commit
@@ -145,7 +145,7 @@ public struct DatapathRow: Hashable, Sendable, Codable {
     }
 
     /// Digest of the object whose programs run.
-    public var programs: UInt64
+    @Hex public var programs: UInt64
     public var uplink: UInt32
     public var mode: Mode
     public var reason: Reason

@@ -24,7 +24,8 @@ extension Step: Codable {
                     to: try fields.decode(Int.self, forKey: .to))
             case .programs:
                 .programs(
-                    from: try fields.decode(UInt64.self, forKey: .from), to: try fields.decode(UInt64.self, forKey: .to))
+                    from: try fields.decode(Hex.self, forKey: .from).wrappedValue,
+                    to: try fields.decode(Hex.self, forKey: .to).wrappedValue)
             case .attach:
                 .attach(
                     try fields.decode(Attachment.self, forKey: .attachment),
@@ -58,8 +59,8 @@ extension Step: Codable {
             try fields.encode(to, forKey: .to)
         case .programs(let from, let to):
             try fields.encode(Kind.programs, forKey: .kind)
-            try fields.encode(from, forKey: .from)
-            try fields.encode(to, forKey: .to)
+            try fields.encode(Hex(wrappedValue: from), forKey: .from)
+            try fields.encode(Hex(wrappedValue: to), forKey: .to)
         case .attach(let attachment, let orElse):
             try fields.encode(Kind.attach, forKey: .kind)
             try fields.encode(attachment, forKey: .attachment)
