@@ -32,8 +32,9 @@ extension Mirror {
     /// What the child said, without the words that the parent says again.
     private static func cause(in text: String, subject: String, status: Int32) -> String {
         guard !text.isEmpty else { return "the process that fetches ended with status \(status)" }
-        guard let own = text.firstRange(of: "fetch \(subject): ") else { return text }
-        return String(text[own.upperBound...])
+        if let own = text.firstRange(of: "fetch \(subject): ") { return String(text[own.upperBound...]) }
+        let label = "error: "
+        return text.hasPrefix(label) ? String(text.dropFirst(label.count)) : text
     }
 }
 

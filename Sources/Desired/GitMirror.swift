@@ -103,12 +103,15 @@ public enum Mirror {
         for part in path.split(separator: "/") {
             partial += "/" + part
             guard mkdir(partial, 0o700) == 0 || errno == EEXIST || errno == EISDIR || errno == EROFS else {
-                throw DesiredError("create folder", partial, cause: String(cString: strerror(errno)))
+                throw DesiredError(
+                    "create folder", partial,
+                    cause: "\(String(cString: strerror(errno))); --cache names another place for the mirror")
             }
         }
         var status = stat()
         guard stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR, access(path, W_OK) == 0 else {
-            throw DesiredError("create folder", path, cause: "is no folder that we may write to")
+            throw DesiredError(
+                "create folder", path, cause: "it is no folder that we may write to; --cache names another place for the mirror")
         }
     }
 }

@@ -81,6 +81,8 @@ extension SourceTree {
     }
 
     private static func failure(_ operation: String, _ subject: String) -> DesiredError {
-        DesiredError(operation, subject, cause: "\(Errno(rawValue: errno))")
+        let cause = Errno(rawValue: errno)
+        return DesiredError(
+            operation, subject, cause: cause == .notDirectory ? "it is a file; give the folder that it is in" : "\(cause)")
     }
 }

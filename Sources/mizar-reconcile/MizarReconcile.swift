@@ -16,6 +16,9 @@ struct MizarReconcile: AsyncParsableCommand {
             DetachCommand.self, LabCommand.self, FetchMirrorCommand.self,
         ])
 
+    /// As all our complaints begin.
+    static var _errorPrefix: String { "error: " }
+
     static func main() async {
         do {
             var command = try parseAsRoot()

@@ -16,8 +16,8 @@ struct RunCommand: ParsableCommand {
     @OptionGroup var host: HostOptions
     @OptionGroup var output: OutputOptions
 
-    @Option(help: "How often to fetch: a number with ms, s, m or h.")
-    var interval: Interval = Interval(milliseconds: 30_000)
+    @Option(help: "How often to fetch: a number with ms, s, m or h. Default: 30s.", transform: Interval.init(parsing:))
+    var interval = Interval(milliseconds: 30_000)
 
     func run() throws {
         let daemon = try Daemon(
@@ -27,22 +27,21 @@ struct RunCommand: ParsableCommand {
 }
 
 /// A time between two runs: `30s`, `500ms`, `5m`.
-struct Interval: ExpressibleByArgument, CustomStringConvertible {
+struct Interval: CustomStringConvertible {
     let milliseconds: Int
 
     init(milliseconds: Int) { self.milliseconds = milliseconds }
 
-    init?(argument: String) {
+    init(parsing argument: String) throws(ValidationError) {
         for (unit, factor) in [("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000)] where argument.hasSuffix(unit) {
             guard let number = Int(argument.dropLast(unit.count)), number > 0, number <= 86_400_000 / factor else { continue }
             self.init(milliseconds: number * factor)
             return
         }
-        return nil
+        throw ValidationError("1ms to 24h, such as 500ms, 30s or 5m")
     }
 
     var description: String { milliseconds % 1000 == 0 ? "\(milliseconds / 1000)s" : "\(milliseconds)ms" }
-    var defaultValueDescription: String { description }
 }
 
 /// The loop of `run`: survives every error, and says each once.
