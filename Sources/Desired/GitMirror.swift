@@ -41,13 +41,14 @@ public enum Mirror {
         var remote: OpaquePointer?
         try GitLibrary.check(git_remote_create_anonymous(&remote, repository, url), "fetch", subject)
         defer { git_remote_free(remote) }
-        try fetch(remote, into: repository, url: url, subject: subject)
+        try fetch(remote, into: repository, subject: subject)
     }
 
     private static func fetch(
-        _ remote: OpaquePointer?, into repository: OpaquePointer?, url: String, subject: String
+        _ remote: OpaquePointer?, into repository: OpaquePointer?, subject: String
     ) throws(DesiredError) {
-        let session = GitSession(url: url)
+        // Not what the user wrote: git's settings may put another address in its place (url.….insteadOf).
+        let session = GitSession(url: git_remote_url(remote).map { String(cString: $0) } ?? "")
         var options = git_fetch_options()
         git_fetch_options_init(&options, UInt32(GIT_FETCH_OPTIONS_VERSION))
         session.install(in: &options.callbacks)
@@ -61,7 +62,12 @@ public enum Mirror {
             if let refusal = session.refusal, code < 0 { throw DesiredError("fetch", subject, cause: refusal) }
             try GitLibrary.check(code, "fetch", subject)
         }
-        try check(git_remote_connect(remote, GIT_DIRECTION_FETCH, &options.callbacks, &options.proxy_opts, nil))
+        var connection = git_remote_connect_options()
+        git_remote_connect_options_init(&connection, UInt32(GIT_REMOTE_CONNECT_OPTIONS_VERSION))
+        connection.callbacks = options.callbacks
+        connection.proxy_opts = options.proxy_opts
+        connection.follow_redirects = options.follow_redirects
+        try check(git_remote_connect_ext(remote, GIT_DIRECTION_FETCH, &connection))
         let head = defaultBranch(remote)
         try withStringArray(["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"]) { refspecs throws(DesiredError) in
             try check(git_remote_download(remote, &refspecs, &options))
