@@ -16,6 +16,7 @@ final class GitSession {
 
     var hasToken: Bool { token != nil }
 
+    /// - Parameter url: the one that is connected to.
     init(url: String) {
         self.url = url
         // Never in the clear.
@@ -31,10 +32,10 @@ final class GitSession {
             let session = Unmanaged<GitSession>.fromOpaque(payload).takeUnretainedValue()
             return session.credential(out, user: user.map { String(cString: $0) }, allowed: allowed)
         }
-        callbacks.certificate_check = { certificate, valid, _, payload in
+        callbacks.certificate_check = { certificate, _, _, payload in
             guard let payload else { return GIT_ECERTIFICATE.rawValue }
             let session = Unmanaged<GitSession>.fromOpaque(payload).takeUnretainedValue()
-            return session.check(certificate, valid: valid != 0)
+            return session.check(certificate)
         }
     }
 
@@ -51,7 +52,12 @@ final class GitSession {
             }
             switch keys.removeFirst() {
             case .agent: return git_credential_ssh_key_from_agent(out, user)
-            case .file(let path): return git_credential_ssh_key_new(out, user, nil, path, nil)
+            case .file(let path):
+                guard access(path, R_OK) == 0 else {
+                    refusal = "cannot read the private key \(path): \(String(cString: strerror(errno)))"
+                    return GIT_EAUTH.rawValue
+                }
+                return git_credential_ssh_key_new(out, user, nil, path, nil)
             }
         }
         if allowed & GIT_CREDENTIAL_USERNAME.rawValue != 0 {
@@ -72,14 +78,14 @@ final class GitSession {
         return GIT_EAUTH.rawValue
     }
 
-    private func check(_ certificate: UnsafeMutablePointer<git_cert>?, valid: Bool) -> Int32 {
+    private func check(_ certificate: UnsafeMutablePointer<git_cert>?) -> Int32 {
         guard let certificate else { return GIT_ECERTIFICATE.rawValue }
         switch certificate.pointee.cert_type {
         case GIT_CERT_HOSTKEY_LIBSSH2:
             return certificate.withMemoryRebound(to: git_cert_hostkey.self, capacity: 1) { checkHostKey($0.pointee) }
         default:
-            if !valid { refusal = "the server's certificate is not signed by an authority that this system trusts" }
-            return valid ? 0 : GIT_ECERTIFICATE.rawValue
+            // libgit2 has judged it, and keeps its reason: the authority, the name or the date.
+            return GIT_PASSTHROUGH.rawValue
         }
     }
 
@@ -116,7 +122,7 @@ enum SSHIdentity: Hashable {
 
     /// In the order in which they are tried.
     static func all() -> [SSHIdentity] {
-        var found: [SSHIdentity] = Mirror.environment("SSH_AUTH_SOCK") == nil ? [] : [.agent]
+        var found: [SSHIdentity] = agentAnswers ? [.agent] : []
         if let named = Mirror.environment("MIZAR_SSH_KEY") { found.append(.file(named)) }
         for name in ["id_ed25519", "id_ecdsa"] {
             guard let home = KnownHosts.home else { break }
@@ -124,5 +130,26 @@ enum SSHIdentity: Hashable {
             if access(path, R_OK) == 0 { found.append(.file(path)) }
         }
         return found
+    }
+
+    /// Whether an agent listens: the socket of one that has ended would end libgit2's attempt before any other key.
+    private static var agentAnswers: Bool {
+        guard let path = Mirror.environment("SSH_AUTH_SOCK") else { return false }
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        let fits = withUnsafeMutableBytes(of: &address.sun_path) { room in
+            guard path.utf8.count < room.count else { return false }
+            room.copyBytes(from: path.utf8)
+            return true
+        }
+        guard fits else { return false }
+        let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        guard descriptor >= 0 else { return false }
+        defer { close(descriptor) }
+        return withUnsafePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size)) == 0
+            }
+        }
     }
 }
