@@ -21,10 +21,13 @@ extension Mirror {
         if !finished { child.kill() }
         let status = child.wait()
         guard finished else {
-            throw DesiredError("fetch", subject, cause: "not done within \(deadlineSeconds) seconds, so it was ended")
+            let seconds = "\(deadlineSeconds) second\(deadlineSeconds == 1 ? "" : "s")"
+            throw DesiredError("fetch", subject, cause: "not done within \(seconds), so it was ended")
         }
         guard status == 0 else {
-            let text = String(decoding: output, as: UTF8.self).split(separator: "\n").joined(separator: " ")
+            // libgit2 quotes a URL that it cannot read, with the password in it.
+            let said = String(decoding: output, as: UTF8.self).replacing(url, with: subject)
+            let text = said.split(separator: "\n").joined(separator: " ")
             throw DesiredError("fetch", subject, cause: Self.cause(in: text, subject: subject, status: status))
         }
     }
