@@ -77,7 +77,8 @@ let package = Package(
             swiftSettings: settings),
         .testTarget(
             name: "CommandTests",
-            dependencies: ["Topology", "Desired", "Planner", "Lab", "TestSupport", subprocess, systemPackage], exclude: ["Traffic"],
+            dependencies: ["Topology", "Desired", "Planner", "Lab", "TestSupport", subprocess, systemPackage],
+            exclude: ["Traffic", "Servers"],
             swiftSettings: settings),
     ],
     cLanguageStandard: .c17

@@ -7,8 +7,10 @@ packages=(
     libbpf-dev libelf-dev zlib1g-dev libyaml-dev libgit2-dev clang pkg-config git make binutils
     # to run the lab and its proofs
     iproute2 util-linux iputils-ping python3
-    # to test and to look
-    bpftool ethtool tcpdump iperf3 openssh-client procps systemd python3-yaml python3-jsonschema clang-format
+    # to fetch by https
+    ca-certificates
+    # to test and to look; dropbear-bin is an ssh server without the service of one
+    bpftool ethtool tcpdump iperf3 openssh-client dropbear-bin openssl procps systemd python3-yaml python3-jsonschema clang-format
 )
 
 missing=()
