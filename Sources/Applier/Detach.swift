@@ -15,24 +15,29 @@ public enum Detach {
     public static func run(directory: String, host: String? = nil) throws -> [String] {
         _ = silenced
         try HostCheck.privileges()
-        guard BPFFilesystem.contains(directory) else { return try interfaces() }
+        guard BPFFilesystem.contains(directory) else { return try interfaces(named: []) }
         let lock = try HostLock(directory: directory)
-        if let host { try check(host, directory) }
+        let store = try KernelStore(directory: directory, forWriting: false)
+        // Here and below: a table that cannot be read must not keep anybody from removing it.
+        if let host { try check(host, store) }
+        let named = (try? store.namedInterfaces()) ?? []
         // Interfaces first: programs must not outlive their rows.
-        let removed = try interfaces() + pins(directory)
+        var removed = try interfaces(named: named)
+        // An apply that was killed may have set it for a program that it did not come to attach.
+        try Loopback.restore()
+        removed += try pins(directory)
         lock.release()
         return removed
     }
 
-    private static func check(_ host: String, _ directory: String) throws(BPFError) {
-        let store = try KernelStore(directory: directory, forWriting: false)
-        // A table that cannot be read must not keep anybody from removing it.
+    private static func check(_ host: String, _ store: KernelStore) throws(BPFError) {
         guard let applied = try? store.readApplied(), applied.host != StableHash.id(host) else { return }
         throw BPFError(
-            "detach", "host \(host)", .unavailable("the tables below \(directory) are those of another host"))
+            "detach", "host \(host)", .unavailable("the tables below \(store.directory) are those of another host"))
     }
 
-    private static func interfaces() throws(BPFError) -> [String] {
+    /// - Parameter named: interfaces of ours, where a qdisc without a filter is what a killed apply has left.
+    private static func interfaces(named: Set<UInt32>) throws(BPFError) -> [String] {
         var removed: [String] = []
         let netlink = try NetlinkSocket()
         let links = try netlink.links()
@@ -43,18 +48,11 @@ public enum Detach {
         }
         for ifindex in try netlink.clsactInterfaces() {
             let interface = links.first { $0.ifindex == ifindex }?.name ?? "\(ifindex)"
-            var ours: [String] = []
-            for direction in Filter.Direction.allCases {
-                for filter in try netlink.filters(ifindex, direction) where filter.program != 0 {
-                    guard let found = try ProgramInfo.find(filter.program),
-                        let name = ProgramName(kernel: found.name)
-                    else { continue }
-                    try KernelStore.remove(filter, interface)
-                    ours.append("program \(name.rawValue) on \(interface)")
-                }
-            }
-            if !ours.isEmpty { try KernelStore.removeClsactIfEmpty(ifindex, interface) }
-            removed += ours
+            let filters = try netlink.filters(ifindex)
+            let ours = try KernelStore.ours(filters)
+            guard !ours.isEmpty || (filters.isEmpty && named.contains(ifindex)) else { continue }
+            try KernelStore.remove(ours.map(\.filter), of: filters, ifindex, interface)
+            removed += ours.isEmpty ? ["qdisc clsact on \(interface)"] : ours.map { "program \($0.program.rawValue) on \(interface)" }
         }
         return removed
     }

@@ -48,6 +48,11 @@ extension NetlinkSocket {
         }
     }
 
+    /// The filters of both directions of an interface.
+    func filters(_ ifindex: UInt32) throws(BPFError) -> [Filter] {
+        try filters(ifindex, .ingress) + filters(ifindex, .egress)
+    }
+
     /// RTM_GETTFILTER: the filters of one direction of an interface; none if it or its clsact qdisc has gone.
     func filters(_ ifindex: UInt32, _ direction: Filter.Direction) throws(BPFError) -> [Filter] {
         var header = tcmsg()

@@ -31,7 +31,11 @@ extension KernelStore {
             try attachFilter(attachment.point, attachment.ifindex, program.raw, replace: false, attachment.interface)
             return nil
         case .xdp:
-            return try attachXDP(attachment, program.raw, orElse: orElse)
+            // First: killed in between, a program without it would pass all transit on to tc, and nothing would show.
+            try Loopback.forward()
+            let fallback = try attachXDP(attachment, program.raw, orElse: orElse)
+            if fallback != nil { try Loopback.restore() }
+            return fallback
         }
     }
 
@@ -39,14 +43,9 @@ extension KernelStore {
     func detach(_ attachment: Attachment) throws(BPFError) {
         switch attachment.point {
         case .port, .uplink, .guardEgress:
-            guard let direction = attachment.point.direction else { return }
-            for filter in try NetlinkSocket().filters(attachment.ifindex, direction) where filter.program != 0 {
-                guard let found = try ProgramInfo.find(filter.program),
-                    ProgramName(kernel: found.name) == attachment.point.program
-                else { continue }
-                try Self.remove(filter, attachment.interface)
-            }
-            try Self.removeClsactIfEmpty(attachment.ifindex, attachment.interface)
+            let filters = try NetlinkSocket().filters(attachment.ifindex)
+            let ours = try Self.ours(filters).filter { $0.program == attachment.point.program }.map(\.filter)
+            try Self.remove(ours, of: filters, attachment.ifindex, attachment.interface)
         case .xdp:
             for link in try NetlinkSocket().links() where link.ifindex == attachment.ifindex && link.xdp != 0 {
                 try Self.removeXDP(link)
@@ -102,10 +101,7 @@ extension KernelStore {
         let native = UInt32(XDP_FLAGS_DRV_MODE)
         let result = bpf_xdp_attach(
             Int32(attachment.ifindex), program, native | UInt32(XDP_FLAGS_UPDATE_IF_NOEXIST), nil)
-        guard result < 0 else {
-            try Loopback.forward()
-            return nil
-        }
+        guard result < 0 else { return nil }
         let number = failure(result)
         switch number {
         case EBUSY, EEXIST:
@@ -116,7 +112,6 @@ extension KernelStore {
                     throw BPFError("attach to", subject, .occupied(by: "the program \(found.name)"))
                 }
                 try replaceXDP(attachment.ifindex, link.xdp, with: program, attachment.interface)
-                try Loopback.forward()
                 return nil
             }
             throw BPFError("attach to", subject, .errno(number))
@@ -152,8 +147,33 @@ extension KernelStore {
         return hook
     }
 
+    /// Those of an interface's filters that run programs of ours, and which.
+    static func ours(_ filters: [Filter]) throws(BPFError) -> [(filter: Filter, program: ProgramName)] {
+        var ours: [(filter: Filter, program: ProgramName)] = []
+        for filter in filters where filter.program != 0 {
+            guard let found = try ProgramInfo.find(filter.program), let name = ProgramName(kernel: found.name) else { continue }
+            ours.append((filter, name))
+        }
+        return ours
+    }
+
+    /// Removes filters of ours. The last ones of an interface go with its clsact qdisc in one call: killed in between,
+    /// nobody would know the qdisc for ours.
+    ///
+    /// - Parameter filters: all that the interface has.
+    static func remove(
+        _ ours: [Filter], of filters: [Filter], _ ifindex: UInt32, _ interface: String
+    ) throws(BPFError) {
+        let others = filters.filter { filter in
+            // The kernel lists a priority as such too, with handle 0.
+            !ours.contains { $0.direction == filter.direction && $0.priority == filter.priority && [0, $0.handle].contains(filter.handle) }
+        }
+        if others.isEmpty { return try removeClsact(ifindex, interface) }
+        for filter in ours { try remove(filter, interface) }
+    }
+
     /// bpf_tc_detach.
-    static func remove(_ filter: Filter, _ interface: String) throws(BPFError) {
+    private static func remove(_ filter: Filter, _ interface: String) throws(BPFError) {
         var hook = Self.hook(filter.ifindex)
         hook.attach_point = filter.direction.point
         var options = bpf_tc_opts()
@@ -165,13 +185,9 @@ extension KernelStore {
         try check(result, "detach from", "interface \(interface)")
     }
 
-    /// A clsact qdisc without filters does nothing, whoever made it.
-    static func removeClsactIfEmpty(_ ifindex: UInt32, _ interface: String) throws(BPFError) {
-        let netlink = try NetlinkSocket()
-        guard try netlink.clsactInterfaces().contains(ifindex) else { return }
-        for direction in Filter.Direction.allCases {
-            guard try netlink.filters(ifindex, direction).isEmpty else { return }
-        }
+    /// bpf_tc_hook_destroy; one that has gone is removed already.
+    private static func removeClsact(_ ifindex: UInt32, _ interface: String) throws(BPFError) {
+        guard try NetlinkSocket().clsactInterfaces().contains(ifindex) else { return }
         var hook = hook(ifindex)
         hook.attach_point = bpf_tc_attach_point(BPF_TC_INGRESS.rawValue | BPF_TC_EGRESS.rawValue)
         let result = bpf_tc_hook_destroy(&hook)
@@ -188,11 +204,11 @@ extension KernelStore {
         var options = bpf_xdp_attach_opts()
         options.sz = optionsSize(\bpf_xdp_attach_opts.old_prog_fd)
         options.old_prog_fd = program.raw
+        try Loopback.restore()
         let mode = UInt32(link.isNativeXDP ? XDP_FLAGS_DRV_MODE : XDP_FLAGS_SKB_MODE)
         let result = bpf_xdp_detach(Int32(bitPattern: link.ifindex), mode, &options)
         _ = consume program
         if result < 0, failure(result) == ENODEV { return }
         try check(result, "detach from", "XDP of interface \(link.name)")
-        try Loopback.restore()
     }
 }

@@ -52,6 +52,16 @@ extension KernelStore {
         return row
     }
 
+    /// The interfaces that the tables name: the uplink, and those of endpoints.
+    func namedInterfaces() throws(BPFError) -> Set<UInt32> {
+        var named: Set<UInt32> = []
+        if let map = try open(.config), case .config(let row) = try Self.onlyRow(.config, map) { named.insert(row.uplink) }
+        if let map = try open(.ports) {
+            try map.forEach { if case .port(let ifindex, _) = Record(.ports, key: $0, value: $1) { named.insert(ifindex) } }
+        }
+        return named
+    }
+
     /// CLOCK_BOOTTIME, nanoseconds.
     static func now() -> UInt64 {
         var time = timespec()

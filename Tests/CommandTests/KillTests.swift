@@ -95,6 +95,54 @@ import Testing
         }
     }
 
+    /// Before each call that may take something off; what only reads leaves no state of its own.
+    @Test func detachKilledBeforeEveryCall() async throws {
+        let fleet = ScenarioTests.oneNetwork("xdp", hosts: 2)
+        try await LabFixture.with(fleet) { lab in
+            let words = ["detach", "--host", "h1", "--bpffs", lab.bpffs("h1")]
+            for call in ["sendto", "/^unlink", "/^rmdir", "write"] {
+                var number = 1
+                while try await lab.kill(on: "h1", at: number, of: call, words) {
+                    let again = try await lab.detach("h1")
+                    #expect(again.succeeded, "killed before \(call) \(number): \(again.error)")
+                    #expect(try await lab.remains(on: "h1") == [], "killed before \(call) \(number)")
+                    #expect(try await lab.apply("h1").succeeded, "killed before \(call) \(number)")
+                    number += 1
+                }
+                print("detach, killed before each of \(number - 1) calls of \(call)")
+                #expect(number > 1 || call == "/^rmdir", "\(call) is a call that detach makes")
+                #expect(try await lab.remains(on: "h1") == [], "not killed")
+                #expect(try await lab.apply("h1").succeeded)
+            }
+            try await ScenarioTests.holds(lab, fleet)
+        }
+    }
+
+    /// The first apply, before each call that attaches: the next one converges, and so does taking all of it off.
+    @Test func theFirstApplyKilledBeforeEveryAttachment() async throws {
+        let fleet = ScenarioTests.oneNetwork("xdp", hosts: 2)
+        try await LabFixture.with(fleet) { lab in
+            let words = ["apply", "--quiet"] + lab.arguments("h1")
+            for call in ["sendto", "write"] {
+                #expect(try await lab.detach("h1").succeeded)
+                var number = 1
+                while try await lab.kill(on: "h1", at: number, of: call, words) {
+                    #expect(try await lab.detach("h1").succeeded)
+                    #expect(try await lab.remains(on: "h1") == [], "killed before \(call) \(number)")
+                    _ = try await lab.kill(on: "h1", at: number, of: call, words)
+                    #expect(try await lab.apply("h1").succeeded, "killed before \(call) \(number)")
+                    #expect(try await lab.unfinished(fleet) == [], "killed before \(call) \(number)")
+                    #expect(try await lab.forwardsOnLoopback("h1"), "killed before \(call) \(number)")
+                    #expect(try await lab.detach("h1").succeeded)
+                    number += 1
+                }
+                print("first apply, killed before each of \(number - 1) calls of \(call)")
+                #expect(number > 1, "\(call) is a call that apply makes")
+            }
+            try await ScenarioTests.holds(lab, fleet)
+        }
+    }
+
     /// - Returns: 137 if it was killed before its end.
     static func applyKilled(_ lab: LabFixture, _ host: String, after milliseconds: Int) async throws -> Int32 {
         let command =

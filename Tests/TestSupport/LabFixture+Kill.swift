@@ -1,0 +1,32 @@
+extension LabFixture {
+    /// Runs the program on a host and kills it as it is about to make its `number`th system call of that name, by strace(1).
+    ///
+    /// - Parameter call: a name, or a regular expression behind a slash: architectures have different ones. Of several that
+    ///   match, whichever is made so often first.
+    /// - Returns: whether it was killed; false: it ended, in success, before it came to that call.
+    public func kill(on host: String, at number: Int, of call: String, _ words: [String]) async throws -> Bool {
+        let outcome = try await Tool.execute(
+            ["strace", "-f", "-qq", "-o", "/dev/null", "-e", "inject=\(call):signal=KILL:when=\(number)", Tool().path] + words,
+            namespace: namespace(host: host))
+        if outcome.status == 137 { return true }
+        guard outcome.succeeded else {
+            throw FixtureError(text: "\(words.joined(separator: " ")): exit \(outcome.status)\n\(outcome.output)\n\(outcome.error)")
+        }
+        return false
+    }
+
+    /// What `detach` must not leave on a host: programs, pins and their folder, qdiscs, and a loopback that forwards.
+    public func remains(on host: String) async throws -> [String] {
+        var found = try await attached(host)
+        let qdiscs = try await on(host, "tc", "qdisc", "show").output.split(separator: "\n")
+        found += qdiscs.filter { $0.contains("clsact") }.map(String.init)
+        if try await Tool.execute(["test", "-e", bpffs(host)]).succeeded { found.append("folder \(bpffs(host))") }
+        if try await forwardsOnLoopback(host) { found.append("forwarding on lo") }
+        return found
+    }
+
+    /// Whether `lo` forwards, as XDP wants it and nothing else in a lab.
+    public func forwardsOnLoopback(_ host: String) async throws -> Bool {
+        try await on(host, "cat", "/proc/sys/net/ipv4/conf/lo/forwarding").output == "1\n"
+    }
+}
