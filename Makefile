@@ -8,7 +8,7 @@ BPF_CFLAGS := -O2 -g -Wall -Wextra -Werror -target bpf -mcpu=v3 -ISources/CBPF/i
 SWIFT ?= swift
 BINARY := build/mizar-reconcile
 PREFIX ?= /usr/local
-FORMATTED_C := $(wildcard bpf/*.c bpf/*.h Sources/CBPF/*.c Sources/CBPF/include/*.h Sources/CGit2/*.h Sources/CYAML/*.h)
+FORMATTED_C := $(wildcard bpf/*.c bpf/*.h Sources/CBPF/*.c Sources/CBPF/include/*.h Tests/CommandTests/Upgrade/*.c Sources/CGit2/*.h Sources/CYAML/*.h)
 SCRIPTS := $(wildcard scripts/*.sh .ci/run)
 
 .PHONY: help build debug test demo bench check fmt clean install install-deps
@@ -63,3 +63,10 @@ build/mizar.bpf.o: $(wildcard bpf/*.c bpf/*.h) Sources/CBPF/include/mizar_abi.h
 	$(BPF_CLANG) $(BPF_CFLAGS) -c bpf/mizar.bpf.c -o $@
 	@# The compiler does not know that CBPF.c embeds the object.
 	@touch Sources/CBPF/CBPF.c
+
+# For tests: another version. Without debugging information it has room in the first one's place in the binary.
+build/next.bpf.o: Tests/CommandTests/Upgrade/next.bpf.c $(wildcard bpf/*.c bpf/*.h) Sources/CBPF/include/mizar_abi.h
+	@mkdir -p build
+	$(BPF_CLANG) $(BPF_CFLAGS) -Ibpf -c $< -o $@.debug
+	@bpftool gen object $@ $@.debug
+	@rm $@.debug

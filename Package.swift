@@ -78,7 +78,7 @@ let package = Package(
         .testTarget(
             name: "CommandTests",
             dependencies: ["Topology", "Desired", "Planner", "Lab", "TestSupport", subprocess, systemPackage],
-            exclude: ["Traffic", "Servers"],
+            exclude: ["Traffic", "Servers", "Upgrade"],
             swiftSettings: settings),
     ],
     cLanguageStandard: .c17

@@ -19,8 +19,14 @@ extension Differ {
             schedule(
                 .programs, .add, .programs(from: running, to: observation.programs), "data plane programs", at: nil)
         }
-        if live.datapath != uplink {
-            schedule(.datapath, .add, before: live.datapath.map(Record.datapath), after: .datapath(uplink))
+        var datapath = live.datapath
+        if running != 0, running != observation.programs {
+            // Killed in between, programs of both versions run, and neither version may take them for its own.
+            datapath?.programs = 0
+            schedule(.disown, .add, before: live.datapath.map(Record.datapath), after: datapath.map(Record.datapath))
+        }
+        if datapath != uplink {
+            schedule(.datapath, .add, before: datapath.map(Record.datapath), after: .datapath(uplink))
         }
     }
 

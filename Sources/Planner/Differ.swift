@@ -23,7 +23,7 @@ struct Differ {
 
     /// The order of a plan's steps: make before break.
     enum Rank: Int, Comparable {
-        case capacity, programs, foreign, waits, release, base, ports, attach, datapath, endpoints, lengths, networks, vpcs
+        case capacity, disown, programs, foreign, waits, release, base, ports, attach, datapath, endpoints, lengths, networks, vpcs
         case detach, removeVPCs, removeNetworks, removeEndpoints, shrink, removePorts, removeHosts
         case waited, applied
 

@@ -4,9 +4,11 @@ extension LabFixture {
     /// - Parameter call: a name, or a regular expression behind a slash: architectures have different ones. Of several that
     ///   match, whichever is made so often first.
     /// - Returns: whether it was killed; false: it ended, in success, before it came to that call.
-    public func kill(on host: String, at number: Int, of call: String, _ words: [String]) async throws -> Bool {
+    public func kill(
+        _ tool: Tool = Tool(), on host: String, at number: Int, of call: String, _ words: [String]
+    ) async throws -> Bool {
         let outcome = try await Tool.execute(
-            ["strace", "-f", "-qq", "-o", "/dev/null", "-e", "inject=\(call):signal=KILL:when=\(number)", Tool().path] + words,
+            ["strace", "-f", "-qq", "-o", "/dev/null", "-e", "inject=\(call):signal=KILL:when=\(number)", tool.path] + words,
             namespace: namespace(host: host))
         if outcome.status == 137 { return true }
         guard outcome.succeeded else {

@@ -17,7 +17,7 @@ public struct Tool: Sendable {
     }
 
     /// The program at another place.
-    public init(path: String) { self.path = path }
+    public init(path: String, namespace: String? = nil) { (self.path, self.namespace) = (path, namespace) }
 
     /// Whether a command is installed.
     public static func exists(_ command: String) -> Bool {
