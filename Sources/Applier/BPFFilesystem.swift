@@ -49,8 +49,10 @@ enum BPFFilesystem {
         }
     }
 
-    private static func hint(_ directory: String) -> String {
-        "it is not on a bpffs; mount one, as root: mount -t bpf bpf \(standard)"
+    /// What is wrong with a directory that is on no bpffs, and what to do.
+    static func hint(_ directory: String) -> String {
+        let mount = "mount one, as root: mount -t bpf bpf \(directory)"
+        return "it is not on a bpffs; " + (directory == standard ? mount : "take one below \(standard), or \(mount)")
     }
 
     /// Names in a directory, sorted; none if it does not exist.

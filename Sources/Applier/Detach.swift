@@ -14,10 +14,10 @@ public enum Detach {
     /// - Throws: `BPFError`, or `LockError` if a reconciler works on the directory.
     public static func run(directory: String, host: String? = nil) throws -> [String] {
         _ = silenced
-        try HostCheck.privileges()
+        let store = try KernelStore(directory: directory, forWriting: false)
+        // Without tables, what is left of ours is what interfaces carry.
         guard BPFFilesystem.contains(directory) else { return try interfaces(named: []) }
         let lock = try HostLock(directory: directory)
-        let store = try KernelStore(directory: directory, forWriting: false)
         // Here and below: a table that cannot be read must not keep anybody from removing it.
         if let host { try check(host, store) }
         let named = (try? store.namedInterfaces()) ?? []

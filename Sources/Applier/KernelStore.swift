@@ -31,7 +31,7 @@ public final class KernelStore: MapStore {
         if BPFFilesystem.exists(directory), !BPFFilesystem.contains(directory),
             directory != BPFFilesystem.standard
         {
-            throw BPFError("use", "directory \(directory)", .unavailable("it is not on a bpffs"))
+            throw BPFError("use", "directory \(directory)", .unavailable(BPFFilesystem.hint(directory)))
         }
     }
 
