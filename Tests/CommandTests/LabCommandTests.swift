@@ -48,4 +48,44 @@ struct LabCommandTests {
         let again = try await tool.succeed("lab", "up", "--name", name, "--repo", example, "--underlay", underlay)
         #expect(again.contains("0 added, 0 changed, 0 destroyed"))
     }
+
+    /// The command takes the place of `lab exec`: what is sent to that, as by timeout(1) or Ctrl-C, it gets itself.
+    @Test func signalsAndExitCodesAreTheCommandsOwn() async throws {
+        try await LabFixture.with(ApplyTests.twoHosts()) { lab in
+            let inside = ["lab", "exec", "--name", lab.name, "acme/prod/web/a", "--"]
+            let exec = [tool.path] + inside
+            for code: Int32 in [0, 1, 2, 5, 126, 255] {
+                #expect(try await tool.run(inside + ["sh", "-c", "exit \(code)"]).status == code)
+            }
+            #expect(try await tool.run(inside + ["sh", "-c", "kill -KILL $$"]).status == 137)
+            #expect(try await tool.run(inside + ["timeout", "1", "sleep", "1000"]).status == 124, "from inside")
+            let outside = try await Tool.execute(["timeout", "1"] + exec + ["sleep", "1000"])
+            #expect(outside.status == 124, "from outside")
+
+            // A child of its own, in the foreground.
+            let waiting = "sh -c 'echo up $$; exec sleep 1000'; exit 1"
+            for (number, status) in [(SIGTERM, Int32(143)), (SIGINT, 130), (SIGHUP, 129)] {
+                // A group of its own, as a shell gives to each command: Ctrl-C is for all of it.
+                let found = try await Self.signal(number, ["setsid"] + exec + ["sh", "-c", waiting], lab)
+                #expect(found == status, "signal \(number)")
+            }
+            let heeded = "trap 'exit 40' TERM; trap 'exit 41' INT; trap 'exit 42' HUP; " + waiting
+            for (number, status) in [(SIGTERM, Int32(40)), (SIGINT, 41), (SIGHUP, 42)] {
+                let found = try await Self.signal(number, ["setsid"] + exec + ["bash", "-c", heeded], lab)
+                #expect(found == status, "signal \(number), heeded")
+            }
+        }
+    }
+
+    /// Sends a signal to a command and its group once its child is up, and gives its status when both are gone.
+    private static func signal(_ number: Int32, _ command: [String], _ lab: LabFixture) async throws -> Int32 {
+        try await Tool.whileRunning(command, log: "\(lab.git.folder)/exec") { running in
+            let isUp = try await eventually { running.output.hasSuffix("\n") }
+            let child = Int32(running.output.dropFirst("up ".count).dropLast()) ?? 0
+            #expect(isUp && child > 0)
+            running.signal(number, toGroup: true)
+            let areGone = try await eventually { running.hasEnded && kill(child, 0) != 0 }
+            #expect(areGone)
+        }
+    }
 }

@@ -98,6 +98,39 @@ import Testing
         }
     }
 
+    /// Blocks without a gateway have the whole VPC on their link: a pair, a single address, and one of two families.
+    @Test(arguments: zip(datapaths, ["routed", "bridged"]))
+    func blocksWithoutGateways(datapath: String, underlay: String) async throws {
+        var fleet = Self.oneNetwork(datapath)
+        fleet.network("acme/prod/pair", cidrs: ["10.0.9.0/31", "fd00:1:0:9::/127"])
+        fleet.endpoint("acme/prod/pair/c", addresses: ["10.0.9.0", "fd00:1:0:9::"], on: "h1", interface: "v-c")
+        fleet.endpoint("acme/prod/pair/d", addresses: ["10.0.9.1", "fd00:1:0:9::1"], on: "h2", interface: "v-d")
+        fleet.network("acme/prod/single", cidrs: ["10.0.8.7/32", "fd00:1:0:8::7/128"])
+        fleet.endpoint("acme/prod/single/e", addresses: ["10.0.8.7", "fd00:1:0:8::7"], on: "h3", interface: "v-e")
+        fleet.network("acme/prod/half", cidrs: ["10.0.7.0/24", "fd00:1:0:7::/127"])
+        fleet.endpoint("acme/prod/half/f", addresses: ["10.0.7.10", "fd00:1:0:7::1"], on: "h2", interface: "v-f")
+        fleet.roles(on: "h4")
+        try await LabFixture.with(fleet, underlay: underlay) { lab in
+            let pair = "acme/prod/pair/c"
+            for family in ["-4", "-6"] {
+                let routes = try await lab.inside(pair, "ip", family, "route", "show", "default").output
+                #expect(routes.hasPrefix("default dev eth0") && !routes.contains("via"), "\(routes)")
+            }
+            try await Self.holds(lab, fleet, "tables elsewhere")
+            // Every address of the VPC is a neighbour, and none of another.
+            let neighbors = try await lab.inside(pair, "ip", "neigh", "show").output.split(separator: "\n")
+            for path in ["acme/prod/pair/d", "acme/prod/single/e", "acme/prod/half/f", "acme/prod/web/b"] {
+                for address in fleet[path].addresses {
+                    let neighbor = neighbors.first { $0.hasPrefix("\(address) ") }
+                    #expect(neighbor?.contains(DatapathFactTests.gatewayMAC) == true, "\(address): \(neighbor ?? "no neighbour")")
+                }
+            }
+            fleet.roles(on: "h1", "h2", "h3", "h4", shards: 2)
+            try await lab.change(to: fleet)
+            try await Self.holds(lab, fleet, "tables everywhere")
+        }
+    }
+
     /// A host drained, one added, one down and back.
     @Test(arguments: datapaths)
     func hostsComeAndGo(datapath: String) async throws {

@@ -21,7 +21,14 @@ public final class Background: Sendable {
         return String(decoding: bytes, as: UTF8.self)
     }
 
-    public func signal(_ number: Int32) { kill(pid, number) }
+    /// - Parameter toGroup: to every process of the group that it leads, too.
+    public func signal(_ number: Int32, toGroup: Bool = false) { kill(toGroup ? -pid : pid, number) }
+
+    /// Whether it has come to its end, whether or not somebody has asked for its status.
+    public var hasEnded: Bool {
+        var info = siginfo_t()
+        return waitid(P_PID, id_t(pid), &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_signo == SIGCHLD
+    }
 
     public var isRunning: Bool { kill(pid, 0) == 0 }
 }

@@ -82,6 +82,14 @@ public struct Fleet: Sendable {
             Endpoint(path: path, addresses: addresses, host: host, interface: "v-\(tenant)-\(name)", mac: mac))
     }
 
+    /// A network with other blocks than `network(_:_:)` gives.
+    public mutating func network(_ name: String, cidrs: [String]) { networks.append(Network(name: name, cidrs: cidrs)) }
+
+    /// An endpoint with these very addresses.
+    public mutating func endpoint(_ path: String, addresses: [String], on host: String, interface: String) {
+        endpoints.append(Endpoint(path: path, addresses: addresses, host: host, interface: interface))
+    }
+
     public mutating func move(_ path: String, to host: String) {
         for index in endpoints.indices where endpoints[index].path == path { endpoints[index].host = host }
     }
