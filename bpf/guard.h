@@ -5,7 +5,8 @@
  *
  * A packet of ours carries the mark and came in by an endpoint's interface or, in transit, by the uplink.
  * Neither alone will do: a process that may mark its packets has no such interface, and what an endpoint
- * sends by other ways has no mark.
+ * sends by other ways has no mark. A container on a macvlan of the uplink can have both, since its packets
+ * come with the mark and the index of the interface that they had in its namespace: so the mark is secret.
  */
 #ifndef MIZAR_GUARD_H
 #define MIZAR_GUARD_H
@@ -26,11 +27,13 @@ static __always_inline int guard_program(struct __sk_buff *skb)
 {
 	const __u32 zero = 0;
 	struct mzr_config *row = bpf_map_lookup_elem(&config, &zero);
+	const __u32 *own = bpf_map_lookup_elem(&mark, &zero);
 	__u32 from = skb->ingress_ifindex;
 
 	if (!row || !is_geneve(skb, row))
 		return TC_ACT_UNSPEC;
-	if (skb->mark == MZR_MARK && from && (from == row->uplink || bpf_map_lookup_elem(&ports, &from))) {
+	if (own && *own && skb->mark == *own && from &&
+	    (from == row->uplink || bpf_map_lookup_elem(&ports, &from))) {
 		skb->mark = 0;
 		return TC_ACT_UNSPEC;
 	}

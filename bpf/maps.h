@@ -39,6 +39,7 @@ MZR_HASH(ports, BPF_MAP_TYPE_HASH, __u32, struct mzr_port, 64);
 MZR_HASH(port_macs, BPF_MAP_TYPE_HASH, __u32, struct mzr_port_mac, 64);
 MZR_HASH(traffic, BPF_MAP_TYPE_PERCPU_HASH, __u32, struct mzr_traffic, 64);
 MZR_ARRAY(drops, BPF_MAP_TYPE_PERCPU_ARRAY, struct mzr_drop, MZR_DROP_COUNT);
+MZR_ARRAY(mark, BPF_MAP_TYPE_ARRAY, __u32, 1);
 /* The rows of these four are the reconciler's own: no program reads them. */
 MZR_HASH(names, BPF_MAP_TYPE_HASH, __u64, struct mzr_name, 64);
 MZR_HASH(waits, BPF_MAP_TYPE_HASH, __u64, __u64, 64);

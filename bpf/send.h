@@ -240,7 +240,10 @@ static __always_inline int decapsulate(struct __sk_buff *skb, const struct outer
 /* To the uplink with the mark that the guard lets through; routing and neighbours are the stack's. */
 static __always_inline int send_to_underlay(struct __sk_buff *skb, const struct mzr_config *row)
 {
-	skb->mark = MZR_MARK;
+	const __u32 zero = 0;
+	const __u32 *own = bpf_map_lookup_elem(&mark, &zero);
+
+	skb->mark = own ? *own : 0;
 	return bpf_redirect_neigh(row->uplink, NULL, 0, 0);
 }
 

@@ -27,6 +27,7 @@ extension KernelStore {
         try object.set("mzr_decap_flags", to: HostCheck.kernelVersion() >= (6, 3) ? Self.decapIPv6 : 0)
         try object.load()
 
+        if created.contains("mark") { try Self.drawMark(object.map("mark")) }
         for name in created { try check(bpf_obj_pin(object.map(name), path(name)), "pin", "map \(path(name))") }
         try putGrownMapsInPlace()
         let slots = try object.map("programs")
@@ -41,6 +42,13 @@ extension KernelStore {
         for name in specs.keys { maps.insert(try MapInfo(of: object.map(name), "map \(name)").id) }
         for name in ProgramName.allCases { try pinProgram(name, object.program(name), maps) }
         try replaceAttached()
+    }
+
+    /// Before it is pinned: a mark is drawn once, and never changes under packets on their way to the guard.
+    private static func drawMark(_ map: Int32) throws(BPFError) {
+        var key: UInt32 = 0
+        var mark = UInt32.random(in: 1...UInt32.max)
+        try check(bpf_map_update_elem(map, &key, &mark, UInt64(BPF_ANY)), "write", "map mark")
     }
 
     /// BPF_F_ADJ_ROOM_DECAP_L3_IPV6, which came with Linux 6.3: headers may be older.

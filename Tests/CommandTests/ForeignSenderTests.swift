@@ -47,7 +47,7 @@ import Testing
                 try await sender.isDropped(fragmented, "translated, from \(source), in fragments")
             }
             try await sender.isDropped(sender.geneve(from: own, to: sender.container.gateway, port: 7777), "both addresses translated")
-            #expect(try await lab.on("h1", "nft", "add rule ip container marks meta mark set \(0x6d7a_7200)").succeeded)
+            #expect(try await lab.on("h1", "nft", "add rule ip container marks meta mark set \(try await sender.mark())").succeeded)
             try await sender.isDropped(sender.geneve(from: own), "with the mark of our own")
 
             // What is no Geneve goes its way, translated.
@@ -71,10 +71,49 @@ import Testing
         }
     }
 
+    /// A container on a macvlan of the uplink: its packets keep their mark, and the index of the interface that they came
+    /// in by, from its namespace, where it chooses both. It has to guess the mark.
+    @Test(arguments: datapaths)
+    func aContainerOnAMacvlan(datapath: String) async throws {
+        let fleet = ScenarioTests.oneNetwork(datapath, hosts: 3)
+        try await LabFixture.with(fleet) { lab in
+            let sender = Sender(
+                lab: lab, container: try await lab.container(onMacvlanOf: "h1", forgingPortOf: fleet["acme/prod/web/a"], to: "h2"))
+            let mark = try await sender.mark()
+            let other = try await lab.rows("h2", "mark").map(\.value)
+            #expect(mark != 0)
+            #expect(try await lab.rows("h1", "mark").map(\.value) != other, "each host draws its own")
+            func set(_ mark: Int) async throws {
+                let outcome = try await Tool.execute(
+                    [
+                        "nft",
+                        "flush ruleset; table ip t { chain f { type filter hook forward priority mangle; meta mark set \(mark) ; } ; "
+                            + "chain p { type nat hook postrouting priority srcnat; snat to 172.16.0.1 ; } ; }",
+                    ],
+                    namespace: sender.container.namespace)
+                #expect(outcome.succeeded, "\(outcome.error)")
+            }
+            for wrong in [0, 0x6d7a_7200, mark ^ 1] {
+                try await set(wrong)
+                try await sender.isDropped(sender.geneve(from: sender.container.address), "the mark \(wrong)")
+            }
+            // It is the mark that it lacks.
+            try await set(mark)
+            let fooled = try await sender.arrives(sender.geneve(from: sender.container.address), isExpected: true)
+            #expect(fooled.map(\.at) == ["acme/prod/web/b"])
+            try await ScenarioTests.holds(lab, fleet)
+        }
+    }
+
     /// Who sends out of the container.
     private struct Sender {
         let lab: LabFixture
         let container: LabFixture.Container
+
+        /// What the data plane marks its packets with on h1.
+        func mark() async throws -> Int {
+            try await lab.rows("h1", "mark").first.map { $0.value.reversed().reduce(0) { $0 << 8 | Int($1) } } ?? 0
+        }
 
         /// As if a, on h1, had sent it to b, on h2.
         func geneve(from source: String, to target: String = "172.16.0.2", port: Int = 6081) -> LabFixture.Frame {
@@ -86,7 +125,7 @@ import Testing
         /// Sends a frame; gives what a and b got of it.
         func arrives(_ frame: LabFixture.Frame, isExpected: Bool = false) async throws -> [LabFixture.Received] {
             try await lab.send(
-                [frame], from: container.namespace, to: ["acme/prod/web/a", "acme/prod/web/b"], wait: isExpected ? 4 : 0.3)
+                [frame], from: container.inner, to: ["acme/prod/web/a", "acme/prod/web/b"], wait: isExpected ? 4 : 0.3)
         }
 
         func dropped() async throws -> Int { try await lab.drops("h1")["foreign-sender", default: 0] }

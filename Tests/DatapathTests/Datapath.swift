@@ -28,6 +28,9 @@ final class Datapath: @unchecked Sendable {
         var mark: UInt32
     }
 
+    /// What the loader draws at random.
+    static let mark: UInt32 = 0x6d7a_7200
+
     private let object: OpaquePointer
     let cpus: Int
 
@@ -46,6 +49,8 @@ final class Datapath: @unchecked Sendable {
         guard set == 0 else { throw Failure(description: "mzr_decap_flags: \(set)") }
         let code = bpf_object__load(object)
         guard code == 0 else { throw Failure(description: "load: \(code)") }
+        var (key, mark) = (UInt32(0), Self.mark)
+        bpf_map_update_elem(map("mark"), &key, &mark, 0)
     }
 
     deinit { bpf_object__close(object) }

@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 import Topology
 
-private let mark = UInt32(MZR_MARK)
+private let mark = Datapath.mark
 private let body: [UInt8] = Array(0..<24)
 
 private func packet(port: Int = 6081, _ change: (inout Packet.IPv4Fields) -> Void = { _ in }) -> [UInt8] {

@@ -87,7 +87,7 @@ private func send(
 }
 
 private let udp4 = Reference.flow(17, from: a1, to: address("10.0.1.20"), ports: (1000, 2000))
-private let mark = UInt32(MZR_MARK)
+private let mark = Datapath.mark
 
 private let links: [Fixture] = [
     drop("an interface that no endpoint has", frame4("10.0.1.11"), MZR_DROP_UNKNOWN_PORT, port: 99),

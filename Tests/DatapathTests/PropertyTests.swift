@@ -118,7 +118,7 @@ extension DatapathTests {
                 guard let outcome else { continue }
                 #expect(outcome.verdict == Fixture.shot || outcome.verdict == Fixture.redirect)
                 guard outcome.verdict == Fixture.redirect else { continue }
-                if outcome.mark == UInt32(MZR_MARK) {
+                if outcome.mark == Datapath.mark {
                     sentOn += 1
                     #expect(Array(outcome.packet[46..<49]) == [0, 0, 100])
                     #expect(Array(outcome.packet[26..<30]) == [172, 16, 0, 1])

@@ -6,7 +6,7 @@ import Topology
 private let sender = address("10.0.1.20")
 private let here = address("10.0.1.11")
 private let payload: [UInt8] = Array(0..<24)
-private let mark = UInt32(MZR_MARK)
+private let mark = Datapath.mark
 
 private func inner(
     to: String = "10.0.1.11", from: IPAddress = sender, tos: UInt8 = 0, source: Int = 1000,

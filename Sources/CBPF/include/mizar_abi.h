@@ -33,10 +33,6 @@
 		0x0a, 0x58, 0xa9, 0xfe, 0x00, 0x01                                                           \
 	}
 
-/* The skb mark on a Geneve packet that the tc programs send; with the interface that it came in by, the
- * guard on the uplink knows it from anybody else's. */
-#define MZR_MARK 0x6d7a7200
-
 /*
  * What a packet on its way through tables is asked of. It only ever grows from hop to hop, so that stale
  * tables cannot make a loop.
@@ -207,6 +203,11 @@ struct mzr_name {
 };
 
 /* waits: digest of what must wait for its phase -> when it was first wanted, CLOCK_BOOTTIME ns. */
+
+/* mark: one row, a __u32. The skb mark on a Geneve packet that the tc programs send; with the interface that
+ * it came in by, the guard on the uplink knows it from anybody else's. The loader draws it once: who has a
+ * network namespace of their own chooses marks and indices of interfaces there, and must not know it. 0: none
+ * yet. */
 
 /* programs: slots of the program array that the entry programs jump through: one write replaces a program
  * on every port at once. */
