@@ -11,6 +11,8 @@ packages=(
     ca-certificates
     # to test and to look; dropbear-bin is an ssh server without the service of one
     bpftool ethtool tcpdump strace nftables iperf3 openssh-client dropbear-bin openssl procps systemd python3-yaml python3-jsonschema clang-format
+    # to get Swift, and what its toolchain runs on: libcurl4 by way of curl, since Debian 13 calls it libcurl4t64
+    curl gpg libncurses6 libsqlite3-0 libxml2 tzdata
 )
 
 missing=()
@@ -39,12 +41,15 @@ fi
 
 # Swift is not in Debian.
 wanted=6.1
-if command -v swift >/dev/null; then
-    found=$(swift --version 2>/dev/null | sed -n 's/.*Swift version \([0-9.]*\).*/\1/p' | head -1)
-    if [ "$(printf '%s\n' "$wanted" "${found:-0}" | sort -V | head -1)" = "$wanted" ]; then exit 0; fi
-    echo "error: Swift $found is too old: $wanted or later is needed" >&2
-else
+if ! command -v swift >/dev/null; then
     echo "error: Swift is missing: $wanted or later is needed" >&2
+elif ! version=$(swift --version 2>&1); then
+    printf '%s\nerror: Swift is there and does not start: %s\n' "$version" "$(command -v swift)" >&2
+    exit 1
+else
+    found=$(sed -n 's/.*Swift version \([0-9.]*\).*/\1/p' <<<"$version" | head -1)
+    if [ "$(printf '%s\n' "$wanted" "${found:-0}" | sort -V | head -1)" = "$wanted" ]; then exit 0; fi
+    echo "error: Swift ${found:-of an unknown version} is too old: $wanted or later is needed" >&2
 fi
 cat >&2 <<'EOF'
 
@@ -56,6 +61,7 @@ To install it (https://www.swift.org/install/linux/swiftly):
     . "${SWIFTLY_HOME_DIR:-$HOME/.local/share/swiftly}/env.sh"
     hash -r
 
-It says which packages of Debian it needs besides. Then run this again.
+Where swiftly does not know Debian 13 yet, `./swiftly init --platform debian12` brings a toolchain that runs there. It may name
+packages of Debian for lldb and the like: nothing here needs them. Then run this again.
 EOF
 exit 1
