@@ -135,14 +135,35 @@ struct HTTPSFixture: Sendable {
             mkdir certs
             make="-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes"
             openssl req -x509 $make -keyout ca.key -out certs/ca-certificates.crt -subj "/CN=a test's authority"
-            issue() { # FILE NAME DAYS: the certificate, then its key
-                openssl req $make -keyout "$1.key" -out "$1.csr" -subj "/CN=$2" -addext "subjectAltName=DNS:$2"
-                openssl x509 -req -in "$1.csr" -CA certs/ca-certificates.crt -CAkey ca.key -copy_extensions copyall -days "$3" -out "$1"
-                cat "$1.key" >> "$1"
+            # `openssl x509` makes none that has expired: of version 3.0 it has no dates, of 3.5 no days below 0.
+            cat >ca.conf <<END
+            [ca]
+            default_ca = authority
+            [authority]
+            certificate = certs/ca-certificates.crt
+            private_key = ca.key
+            database = index
+            new_certs_dir = .
+            rand_serial = yes
+            unique_subject = no
+            default_md = sha256
+            default_days = 1
+            copy_extensions = copyall
+            policy = names
+            [names]
+            commonName = supplied
+            END
+            touch index
+            issue() { # FILE NAME [DATES]: the certificate, then its key
+                file=$1 name=$2
+                shift 2
+                openssl req $make -keyout "$file.key" -out "$file.csr" -subj "/CN=$name" -addext "subjectAltName=DNS:$name"
+                openssl ca -batch -notext -config ca.conf -in "$file.csr" -out "$file" "$@"
+                cat "$file.key" >> "$file"
             }
-            issue trusted localhost 1
-            issue expired localhost -1
-            issue elsewhere git.example.org 1
+            issue trusted localhost
+            issue expired localhost -startdate 20200101000000Z -enddate 20200102000000Z
+            issue elsewhere git.example.org
             """
         try await Tool.check("sh", "-c", script, "sh", git.folder)
     }
