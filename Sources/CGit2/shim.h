@@ -24,6 +24,17 @@ static inline int mzr_git_forget_user(void)
 	return result ? result : git_libgit2_opts(GIT_OPT_SET_SEARCH_PATH, GIT_CONFIG_LEVEL_XDG, "");
 }
 
+/* Where libgit2 looks for .ssh/known_hosts: as of 1.7 it fetches nothing by ssh without such a folder. */
+static inline int mzr_git_set_home(const char *folder)
+{
+#if LIBGIT2_VER_MAJOR > 1 || LIBGIT2_VER_MINOR >= 7
+	return git_libgit2_opts(GIT_OPT_SET_HOMEDIR, folder);
+#else
+	(void)folder;
+	return 0;
+#endif
+}
+
 /* A global variable, which Swift's concurrency checks rightly refuse. */
 extern char **environ;
 

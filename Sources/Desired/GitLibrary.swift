@@ -14,6 +14,9 @@ enum GitLibrary {
         if let home = Mirror.environment("HOME"), access("\(home)/.gitconfig", R_OK) != 0, errno == EACCES {
             _ = mzr_git_forget_user()
         }
+        // Nor is a home that is not there: a service of systemd's has none.
+        let home = KnownHosts.home.flatMap { access("\($0)/.", X_OK) == 0 ? $0 : nil }
+        _ = mzr_git_set_home(home ?? "/")
         // The mirror must be there after a power cut: it brings the network up without the server.
         _ = mzr_git_set_fsync(1)
         return nil
