@@ -46,19 +46,4 @@ enum Output {
     static func complain(_ diagnostics: [Diagnostic]) {
         for diagnostic in diagnostics { complain(diagnostic.description) }
     }
-
-    /// Writes the file whole or not at all.
-    static func save(_ text: String, to path: String) throws {
-        let partial = "\(path).\(getpid()).partial"
-        guard let file = fopen(partial, "wxe") else {
-            throw Failure("cannot write \(partial): \(String(cString: strerror(errno)))")
-        }
-        let written = fputs(text, file) >= 0
-        let failure = errno
-        guard fclose(file) == 0, written, rename(partial, path) == 0 else {
-            let cause = written ? errno : failure
-            unlink(partial)
-            throw Failure("cannot write \(path): \(String(cString: strerror(cause)))")
-        }
-    }
 }
