@@ -31,21 +31,27 @@ public struct Repository: ~Copyable {
     }
 
     /// Whether `path` is itself a repository: a subfolder of one is not.
+    ///
+    /// - Throws: if it is one that cannot be opened: whoever took it for a plain folder would apply what nobody committed.
     public static func isRepository(_ path: String) throws(DesiredError) -> Bool {
-        do {
-            git_repository_free(try openPointer(path))
-            return true
-        } catch {
-            if error.isNotFound { return false }
-            throw DesiredError("open", path, cause: error.message)
-        }
+        try find(path, name: path) != nil
     }
 
     static func openPath(_ path: String, name: String) throws(DesiredError) -> Repository {
+        guard let repository = try find(path, name: name) else {
+            throw DesiredError("open", name, cause: "is no git repository")
+        }
+        return repository
+    }
+
+    private static func find(_ path: String, name: String) throws(DesiredError) -> Repository? {
         do {
             return Repository(pointer: try openPointer(path), name: name)
         } catch {
-            throw DesiredError("open", name, cause: error.isNotFound ? "is no git repository" : error.message)
+            let message = error.message
+            guard error.isNotFound else { throw DesiredError("open", name, cause: message) }
+            guard let obstacle = GitFolder.obstacle(path, message: message) else { return nil }
+            throw DesiredError("open the repository", name, cause: obstacle)
         }
     }
 
@@ -81,6 +87,10 @@ public struct Repository: ~Copyable {
         let subject = "\(text) in \(name)"
         if failure.isAmbiguous {
             return DesiredError("resolve", subject, cause: "more than one object begins like this: write more of the id")
+        }
+        // What libgit2 may not read does not exist to it.
+        if let store = git_repository_path(pointer), let obstacle = GitFolder.obstacle(inStore: String(cString: store)) {
+            return DesiredError("resolve", subject, cause: obstacle)
         }
         let names = refNames()
         guard failure.isNotFound || failure.isUnborn || text == "HEAD" else {

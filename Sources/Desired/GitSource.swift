@@ -1,8 +1,11 @@
+import Glibc
+import SystemPackage
+
 /// Where a desired state is read from: a commit of a repository, or a plain folder.
 public enum Source {
     /// The files of `repo` at `ref` below `path`.
     ///
-    /// - Parameter repo: a local repository or folder, or a URL; a folder that is no repository is read as it stands.
+    /// - Parameter repo: a local repository or folder, or a URL; a folder without a `.git` is read as it stands.
     /// - Parameter ref: nil is `HEAD`.
     /// - Parameter cache: where mirrors of remote repositories are; nil is `Mirror.defaultCache`.
     /// - Parameter fetch: whether a remote repository is asked, or its mirror taken as it is.
@@ -16,7 +19,9 @@ public enum Source {
         case .path(let folder):
             guard try Repository.isRepository(folder) else {
                 guard ref == nil else {
-                    throw DesiredError("resolve", ref ?? "", cause: "\(folder) is a plain folder, no git repository")
+                    let isThere = access(folder, F_OK) == 0
+                    let cause = isThere ? "is a plain folder, no git repository" : "\(Errno(rawValue: errno))"
+                    throw DesiredError("resolve", "\(ref ?? "") in \(folder)", cause: cause)
                 }
                 let below = try Repository.normalized(path)
                 return try SourceTree.folder(below.isEmpty ? folder : "\(folder)/\(below)")

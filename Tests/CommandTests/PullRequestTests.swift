@@ -78,6 +78,22 @@ import Testing
         #expect(broken.status == 1 && broken.error.contains("acme.yaml:"), "\(broken.error)")
     }
 
+    /// What is not ours to read is a repository all the same: its working tree is not read in its place.
+    @Test(.needsRoot, arguments: [".git", ".git/objects", ".git/HEAD"])
+    func aRepositoryOutOfReachIsNoPlainFolder(hidden: String) async throws {
+        let git = try GitFixture()
+        try await git.repository(files: ScenarioTests.twoTenants("tc").files)
+        let repo = "\(git.folder)/repo"
+        #expect(chmod("\(repo)/\(hidden)", 0) == 0)
+        defer { chmod("\(repo)/\(hidden)", 0o700) }
+        for words in [["validate", "--repo", repo], ["plan", "--repo", repo, "--base", "main"]] {
+            let outcome = try await Tool.execute(
+                ["setpriv", "--bounding-set", "-dac_override,-dac_read_search", Tool().path] + words)
+            #expect(outcome.status == 1 && outcome.output.isEmpty, "\(outcome.output)")
+            #expect(outcome.error.contains("\(repo)/\(hidden): Permission denied"), "\(outcome.error)")
+        }
+    }
+
     /// Neither BPF nor interfaces: the trace shows that it never asks for either.
     @Test(.enabled(if: access("/usr/bin/strace", X_OK) == 0, "strace is not installed"))
     func theKernelIsNotAsked() async throws {

@@ -117,4 +117,28 @@ func failure(_ body: () throws -> Void) -> String {
         #expect(failure { _ = try Source.load(repo: path, ref: "main") }.contains("plain folder"))
         #expect(failure { _ = try Repository.open(path) }.contains("is no git repository"))
     }
+
+    /// A working tree must never be read in place of a repository that is damaged or out of reach, and the cause is named.
+    @Test(arguments: [
+        ("mv .git/HEAD .git/away", ".git/HEAD is missing"), ("rm -r .git/objects", ".git/objects is missing"),
+        ("rm -r .git/refs", ".git/refs is missing"), ("rm .git/HEAD; mkdir .git/HEAD", ".git/HEAD is no file"),
+        ("rm -r .git; mkdir .git", ".git/HEAD is missing"), ("rm -r .git; touch .git", "malformed"),
+        ("rm -r .git; echo gitdir: /nowhere/at/all > .git", ".git names /nowhere/at/all, which is no folder"),
+        ("rm -r .git; ln -s /nowhere .git", ".git is a link that leads nowhere"),
+        ("rm -r .git; ln -s .git .git", ".git: Too many levels of symbolic links"),
+        ("rm -r .git; mkfifo .git", ".git is neither a folder nor a file"),
+        ("mv .git/* .; rm -r .git HEAD", "HEAD is missing"), ("mv .git/* .; rm -r .git objects", "objects is missing"),
+    ])
+    func aDamagedRepositoryIsNoPlainFolder(damage: String, cause: String) async throws {
+        try await fixture.repository(files: ["a.yaml": "1"])
+        try await fixture.write("repo/uncommitted.yaml", "2")
+        let done = try await run(.name("sh"), arguments: ["-c", "cd \"$0\" && \(damage)", repo], output: .discarded)
+        #expect(done.terminationStatus.isSuccess)
+        let path = repo
+        for ref in [nil, "main"] {
+            let said = failure { _ = try Source.load(repo: path, ref: ref) }
+            #expect(said.contains("cannot open") && said.contains(cause), "\(said)")
+        }
+        #expect(failure { _ = try Repository.open(path) }.contains(cause))
+    }
 }
