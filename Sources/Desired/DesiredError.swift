@@ -1,3 +1,5 @@
+import Topology
+
 /// A desired state that cannot be read at all: what was tried, on what, and why it failed.
 ///
 /// Findings about what a tree says are `Diagnostic`s, not errors.
@@ -16,5 +18,6 @@ public struct DesiredError: Error, Hashable, Sendable {
 }
 
 extension DesiredError: CustomStringConvertible {
-    public var description: String { "cannot \(operation) \(subject): \(cause)" }
+    /// One line, printable: the subject may be a path of somebody's choice.
+    public var description: String { "cannot \(operation) \(subject): \(cause)".printable }
 }

@@ -1,5 +1,7 @@
+import Topology
+
 /// A comment in GitHub's Markdown that never grows over the limit of one: parts that do not fit are cut, and it says so.
-struct Comment {
+public struct Comment {
     /// Characters that GitHub takes in one comment.
     static let limit = 65_536
     /// Of a line, at most: what is longer is somebody's joke.
@@ -11,10 +13,12 @@ struct Comment {
 
     private static let notice = "\n_More than a comment holds: the rest is cut. `mizar-reconcile plan` prints all._\n"
 
-    var text: String { isCut ? body + Self.notice : body }
+    public init() {}
+
+    public var text: String { isCut ? body + Self.notice : body }
 
     /// Adds the part whole, or cuts the comment here.
-    mutating func add(_ part: String) {
+    public mutating func add(_ part: String) {
         guard !isCut, part.length <= room else {
             isCut = true
             return
@@ -24,7 +28,7 @@ struct Comment {
     }
 
     /// Lines as quotes, in a quarter of the comment.
-    mutating func addQuotes(_ lines: [String]) {
+    public mutating func addQuotes(_ lines: [String]) {
         var budget = min(room, Self.limit / 4)
         for (number, line) in lines.enumerated() {
             let quote = "\n> \(Self.short(line, end: "`"))\n"

@@ -27,9 +27,9 @@ public struct Diagnostic: Hashable, Sendable, Codable {
 }
 
 extension Diagnostic: CustomStringConvertible {
-    /// `file:line:column: error[CODE]: what; what to do`.
+    /// `file:line:column: error[CODE]: what; what to do`, printable.
     public var description: String {
-        "\(at): \(severity.rawValue)[\(code)]: \(message)\(hint.map { "; \($0)" } ?? "")"
+        "\(at): \(severity.rawValue)[\(code)]: \(message)\(hint.map { "; \($0)" } ?? "")".printable
     }
 }
 

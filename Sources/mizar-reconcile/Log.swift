@@ -1,5 +1,6 @@
 import FoundationEssentials
 import Logging
+import Topology
 
 /// Log lines on standard error: for people, or one JSON object a line.
 struct Log: LogHandler {
@@ -20,7 +21,7 @@ struct Log: LogHandler {
         case .text:
             let details = all.sorted { $0.key < $1.key }.map { " \($0.key)=\($0.value)" }.joined()
             let word = event.level <= .notice ? "" : "\(event.level.rawValue): "
-            Output.complain("\(word)\(event.message)\(details)")
+            Output.complain("\(word)\(event.message)\(details)".printable)
         case .json:
             var fields = all.mapValues { "\($0)" }
             fields["level"] = event.level.rawValue

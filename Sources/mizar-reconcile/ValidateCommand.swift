@@ -45,19 +45,24 @@ struct ValidateCommand: ParsableCommand {
         let isValid = result.topology != nil
         switch output.format {
         case .json: print(try Output.json(Report(valid: isValid, diagnostics: result.diagnostics)))
-        case .text, .markdown:
+        case .text:
             for diagnostic in result.diagnostics { print(diagnostic) }
-            if let topology = result.topology {
-                if !output.quiet { print(Self.summary(topology)) }
-            } else {
-                let errors = result.diagnostics.count { $0.severity == .error }
-                print("\(errors) \(errors == 1 ? "error" : "errors")")
-            }
+            if !isValid || !output.quiet { print(Self.closing(result)) }
+        case .markdown:
+            var comment = Comment()
+            comment.add("<!-- mizar-reconcile validate -->\n**\(Self.closing(result))**\n")
+            comment.addQuotes(
+                result.diagnostics.map { "\($0.severity == .error ? "✖" : "⚠") `\($0.description.codeText)`" })
+            print(comment.text)
         }
         if !isValid { throw Exit.error }
     }
 
-    static func summary(_ topology: Topology) -> String {
+    static func closing(_ result: ReadResult) -> String {
+        guard let topology = result.topology else {
+            let errors = result.diagnostics.count { $0.severity == .error }
+            return "\(errors) \(errors == 1 ? "error" : "errors")"
+        }
         func count(_ number: Int, _ word: String) -> String { "\(number) \(word)\(number == 1 ? "" : "s")" }
         return "Valid: "
             + [

@@ -4,7 +4,7 @@
 extension String {
     /// On one line, without what a terminal acts on or does not show: controls, separators and invisible marks of
     /// direction become U+FFFD.
-    var printable: String {
+    public var printable: String {
         guard unicodeScalars.contains(where: { !Self.isPrintable($0) }) else { return self }
         return String(String.UnicodeScalarView(unicodeScalars.map { Self.isPrintable($0) ? $0 : "\u{fffd}" }))
     }
@@ -18,8 +18,8 @@ extension String {
     }
 
     /// As Markdown's code, in which nothing is markup, link or mention: printable, backticks replaced.
-    var codeText: String { String(printable.map { $0 == "`" ? "'" : $0 }) }
+    public var codeText: String { String(printable.map { $0 == "`" ? "'" : $0 }) }
 
     /// What a comment's limit counts.
-    var length: Int { unicodeScalars.count }
+    public var length: Int { unicodeScalars.count }
 }
