@@ -12,7 +12,7 @@ extension DiagnosticCode {
     public var entry: Entry {
         switch self {
         case .fileTooLarge, .notUTF8, .yamlSyntax, .nestingTooDeep, .anchorOrAlias, .tag, .duplicateKey, .keyNotText,
-            .emptyTree:
+            .emptyTree, .unreadable, .foldersTooDeep:
             fileEntry
         case .notAMapping, .missingField, .unknownField, .wrongType, .unknownVersion, .unknownKind, .exclusiveFields,
             .emptyList:
@@ -76,6 +76,17 @@ extension DiagnosticCode {
                 title: "key is no text",
                 explanation: "A key is a word. A value such as `{{ name }}`, left by a template, begins a mapping.",
                 remedy: "Quote the text, or fill in the template first.")
+        case .unreadable:
+            Entry(
+                title: "cannot be read",
+                explanation: "A file, or a folder with all its files, cannot be opened or read; the message has the system's "
+                    + "reason. Part of a topology is not a topology. Names that only it may define are not reported as unknown.",
+                remedy: "`chmod a+r web.yaml`, or move it out of the tree.")
+        case .foldersTooDeep:
+            Entry(
+                title: "folders too deep",
+                explanation: "Folders lie at most 64 deep inside each other. What is in this one was not read.",
+                remedy: "Move it up: the folder of a file means nothing.")
         default:
             Entry(
                 title: "no resources",

@@ -14,6 +14,8 @@ public enum DiagnosticCode: String, CaseIterable, Sendable {
     case duplicateKey = "MZ007"
     case keyNotText = "MZ008"
     case emptyTree = "MZ009"
+    case unreadable = "MZ010"
+    case foldersTooDeep = "MZ011"
 
     case notAMapping = "MZ101"
     case missingField = "MZ102"

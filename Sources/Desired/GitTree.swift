@@ -3,7 +3,6 @@ import CGit2
 extension Repository {
     /// More than any topology has, less than a tree that names itself a thousand times over would give.
     private static let filesMax = 1_000_000
-    private static let depthMax = 64
     /// One byte more than a file may have, so that whoever checks the size sees that it is too much.
     private static let bytesMax = 16 << 20 + 1
 
@@ -33,7 +32,7 @@ extension Repository {
             defer { git_tree_free(below) }
             try collect(below, prefix: "", depth: 0, into: &files)
         }
-        files.sort { $0.path < $1.path }
+        files.sort()
         return SourceTree(files: files, commit: commit)
     }
 
@@ -66,15 +65,14 @@ extension Repository {
     private func collect(
         _ tree: OpaquePointer?, prefix: String, depth: Int, into files: inout [SourceFile]
     ) throws(DesiredError) {
-        guard depth < Self.depthMax else {
-            throw DesiredError("read", "\(prefix) of \(name)", cause: "folders nest more than \(Self.depthMax) deep")
-        }
         for index in 0..<git_tree_entrycount(tree) {
             let entry = git_tree_entry_byindex(tree, index)
             guard let text = git_tree_entry_name(entry) else { continue }
             let entryName = String(cString: text)
             guard !entryName.hasPrefix(".") else { continue }
             switch git_tree_entry_filemode(entry) {
+            case GIT_FILEMODE_TREE where depth + 1 == SourceTree.depthMax:
+                files.append(SourceFile(path: prefix + entryName, obstacle: .tooDeep))
             case GIT_FILEMODE_TREE:
                 var below: OpaquePointer?
                 try GitLibrary.check(

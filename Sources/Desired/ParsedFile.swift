@@ -36,6 +36,28 @@ struct ParsedFile: Sendable {
     var obscured: Set<ResourceKind> = []
     var hasDocuments = false
 
+    init(_ file: SourceFile) {
+        if let obstacle = file.obstacle {
+            self.init(path: file.path, obstacle: obstacle)
+        } else {
+            self.init(path: file.path, bytes: file.bytes)
+        }
+    }
+
+    /// What nobody could read may define anything.
+    private init(path: String, obstacle: SourceFile.Obstacle) {
+        self.path = path
+        hasDocuments = true
+        obscured = Set(ResourceKind.allCases)
+        let (code, message, hint): (DiagnosticCode, String, String) =
+            switch obstacle {
+            case .unreadable(let cause): (.unreadable, "this cannot be read: \(cause)", "make it readable, or move it away")
+            case .tooDeep:
+                (.foldersTooDeep, "folders are nested more than \(SourceTree.depthMax) deep", "move this one up, or away")
+            }
+        diagnostics = [.finding(code, at: SourceLocation(file: path, line: 1, column: 1), message, hint: hint, other: nil)]
+    }
+
     init(path: String, bytes: [UInt8]) {
         self.path = path
         let yaml = YAMLParser.parse(bytes)

@@ -4,85 +4,94 @@ import SystemPackage
 extension SourceTree {
     /// The topology files below a plain folder, sorted by path.
     ///
-    /// Symbolic links below `path` are not followed, as in a commit, where a link has no content of its own. Throws
-    /// if any folder or file cannot be read: part of a topology is not a topology.
+    /// Symbolic links below `path` are not followed, as in a commit, where a link has no content of its own. What cannot
+    /// be read has an obstacle in place of bytes: part of a topology is not a topology.
+    ///
+    /// - Throws: if the folder itself cannot be read.
     public static func folder(_ path: String) throws(DesiredError) -> SourceTree {
         var files: [SourceFile] = []
-        try collect(folder: path, prefix: "", depth: 0, into: &files)
-        files.sort { $0.path < $1.path }
+        do throws(Errno) {
+            try collect(try descriptor(AT_FDCWD, path, O_DIRECTORY), prefix: "", depth: 0, into: &files)
+        } catch {
+            throw DesiredError(
+                "read the folder", path,
+                cause: error == .notDirectory ? "it is a file; give the folder that it is in" : "\(error)")
+        }
+        files.sort()
         return SourceTree(files: files)
     }
 
+    /// Names are bytes, which need not be UTF-8: they are opened as they are, and only drawn as text.
     private static func collect(
-        folder: String, prefix: String, depth: Int, into files: inout [SourceFile]
-    ) throws(DesiredError) {
-        guard depth < 64 else { throw DesiredError("read", folder, cause: "folders are nested more than 64 deep") }
-        for entry in try entries(of: folder) where visits(entry.name) {
-            let path = "\(folder)/\(entry.name)"
-            let relative = prefix.isEmpty ? entry.name : "\(prefix)/\(entry.name)"
-            if entry.isFolder {
-                try collect(folder: path, prefix: relative, depth: depth + 1, into: &files)
-            } else if entry.isFile, takes(entry.name) {
-                files.append(SourceFile(path: relative, bytes: try contents(of: path)))
+        _ folder: Int32, prefix: String, depth: Int, into files: inout [SourceFile]
+    ) throws(Errno) {
+        guard let stream = fdopendir(folder) else {
+            let cause = Errno(rawValue: errno)
+            close(folder)
+            throw cause
+        }
+        defer { closedir(stream) }
+        for name in try names(in: stream) {
+            let text = String(decoding: name.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
+            guard visits(text) else { continue }
+            let path = prefix + text
+            do throws(Errno) {
+                var status = stat()
+                // Not d_type: some file systems leave it unknown.
+                guard fstatat(folder, name, &status, AT_SYMLINK_NOFOLLOW) == 0 else { throw Errno(rawValue: errno) }
+                switch status.st_mode & S_IFMT {
+                case S_IFDIR where depth + 1 == depthMax:
+                    files.append(SourceFile(path: path, obstacle: .tooDeep))
+                case S_IFDIR:
+                    let below = try descriptor(folder, name, O_DIRECTORY | O_NOFOLLOW)
+                    try collect(below, prefix: path + "/", depth: depth + 1, into: &files)
+                case S_IFREG where takes(text):
+                    files.append(SourceFile(path: path, bytes: try contents(folder, name)))
+                default: continue
+                }
+            } catch {
+                files.append(SourceFile(path: path, obstacle: .unreadable("\(error)")))
             }
         }
     }
 
-    private struct Entry {
-        var name: String
-        var isFolder: Bool
-        var isFile: Bool
-    }
-
-    private static func entries(of folder: String) throws(DesiredError) -> [Entry] {
-        guard let stream = opendir(folder) else { throw failure("read the folder", folder) }
-        defer { closedir(stream) }
-        var entries: [Entry] = []
+    /// With their closing zeros.
+    private static func names(in stream: OpaquePointer) throws(Errno) -> [[CChar]] {
+        var names: [[CChar]] = []
         while true {
             errno = 0
             guard let entry = readdir(stream) else {
-                if errno != 0 { throw failure("read the folder", folder) }
-                return entries
+                if errno != 0 { throw Errno(rawValue: errno) }
+                return names
             }
-            let name = withUnsafeBytes(of: &entry.pointee.d_name) {
-                String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
-            }
-            var status = stat()
-            // Not d_type: some file systems leave it unknown.
-            guard fstatat(dirfd(stream), name, &status, AT_SYMLINK_NOFOLLOW) == 0 else {
-                throw failure("read", "\(folder)/\(name)")
-            }
-            let type = status.st_mode & S_IFMT
-            entries.append(Entry(name: name, isFolder: type == S_IFDIR, isFile: type == S_IFREG))
+            names.append(
+                withUnsafeBytes(of: &entry.pointee.d_name) { $0.prefix { $0 != 0 }.map(CChar.init(bitPattern:)) + [0] })
         }
     }
 
-    private static func contents(of path: String) throws(DesiredError) -> [UInt8] {
+    private static func descriptor(_ folder: Int32, _ name: UnsafePointer<CChar>, _ flags: Int32) throws(Errno) -> Int32 {
+        let descriptor = openat(folder, name, O_RDONLY | O_CLOEXEC | flags)
+        guard descriptor >= 0 else { throw Errno(rawValue: errno) }
+        return descriptor
+    }
+
+    private static func contents(_ folder: Int32, _ name: [CChar]) throws(Errno) -> [UInt8] {
+        let file = FileDescriptor(rawValue: try descriptor(folder, name, O_NOFOLLOW))
+        defer { try? file.close() }
+        var bytes: [UInt8] = []
+        let limit = YAMLLimits.bytes + 1
         do {
-            let file = try FileDescriptor.open(FilePath(path), .readOnly, options: [.noFollow, .closeOnExec])
-            return try file.closeAfter {
-                var bytes: [UInt8] = []
-                let limit = YAMLLimits.bytes + 1
-                while bytes.count < limit {
-                    let missing = min(1 << 20, limit - bytes.count)
-                    let chunk = try [UInt8](unsafeUninitializedCapacity: missing) { buffer, count in
-                        count = try file.read(into: UnsafeMutableRawBufferPointer(buffer))
-                    }
-                    if chunk.isEmpty { break }
-                    bytes += chunk
+            while bytes.count < limit {
+                let missing = min(1 << 20, limit - bytes.count)
+                let chunk = try [UInt8](unsafeUninitializedCapacity: missing) { buffer, count in
+                    count = try file.read(into: UnsafeMutableRawBufferPointer(buffer))
                 }
-                return bytes
+                if chunk.isEmpty { break }
+                bytes += chunk
             }
-        } catch let error as Errno {
-            throw DesiredError("read", path, cause: "\(error)")
         } catch {
-            throw DesiredError("read", path, cause: "\(error)")
+            throw error as? Errno ?? .ioError
         }
-    }
-
-    private static func failure(_ operation: String, _ subject: String) -> DesiredError {
-        let cause = Errno(rawValue: errno)
-        return DesiredError(
-            operation, subject, cause: cause == .notDirectory ? "it is a file; give the folder that it is in" : "\(cause)")
+        return bytes
     }
 }

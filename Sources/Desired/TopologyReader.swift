@@ -13,7 +13,6 @@ public enum TopologyReader {
     ///
     /// Neither the order of `files` nor that of documents changes the topology, apart from the places in it.
     public static func read(_ tree: SourceTree) -> ReadResult {
-        let files = tree.files.sorted { $0.path < $1.path }
-        return TopologyCheck(files.map { ParsedFile(path: $0.path, bytes: $0.bytes) }).run()
+        TopologyCheck(tree.files.sorted().map(ParsedFile.init)).run()
     }
 }

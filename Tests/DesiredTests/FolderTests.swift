@@ -66,4 +66,30 @@ import Topology
                 == "cannot read the folder /nonexistent/topology: No such file or directory"
         }
     }
+
+    /// One bad path hides nothing of the others.
+    @Test func whatCannotBeReadIsAFindingAmongOthers() throws {
+        try withFolder { folder in
+            try write("kind: Nothing\n", "bad.yaml", in: folder)
+            let deep = (1...64).map { "d\($0)" }.joined(separator: "/")
+            try write("kind: Nothing\n", "\(deep)/unseen.yaml", in: folder)
+            try write("kind: Nothing\n", "\(deep.dropLast(4))/seen.yaml", in: folder)
+            // Names are bytes: two that are drawn alike.
+            for byte: CChar in [-1, -2] {
+                let path = folder.path().utf8CString.dropLast() + [CChar(UInt8(ascii: "/")), byte] + ".yaml".utf8CString
+                let file = try #require(fopen(Array(path), "w"))
+                fputs(byte == -1 ? "kind: One\n" : "kind: Two\n", file)
+                fclose(file)
+            }
+            let tree = try SourceTree.folder(folder.path())
+            #expect(tree == (try SourceTree.folder(folder.path())))
+            #expect(tree.files.suffix(2).map { String(decoding: $0.bytes, as: UTF8.self) } == ["kind: One\n", "kind: Two\n"])
+            let found = TopologyReader.read(tree).diagnostics.map(\.summary)
+            #expect(
+                found == [
+                    "bad.yaml:1:7: error[MZ106]", "\(deep):1:1: error[MZ011]", "\(deep.dropLast(4))/seen.yaml:1:7: error[MZ106]",
+                    "\u{fffd}.yaml:1:7: error[MZ106]", "\u{fffd}.yaml:1:7: error[MZ106]",
+                ])
+        }
+    }
 }
