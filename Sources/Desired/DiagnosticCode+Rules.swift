@@ -30,7 +30,8 @@ extension DiagnosticCode {
         case .overlappingNetworks:
             Entry(
                 title: "networks overlap",
-                explanation: "An address of a VPC belongs to one network, and so do blocks of one network not overlap.",
+                explanation: "An address of a VPC belongs to one network, and so do blocks of one network not overlap. "
+                    + "Each block is reported once, in the smallest one around it.",
                 remedy: "Choose another block; the message names the other one's place.")
         case .gatewayOutside:
             Entry(

@@ -94,10 +94,10 @@ extension TopologyCheck {
             let blocks = vpc.draft.cidrs.list.map {
                 Owned(block: $0.value, place: Place(file: vpc.place.file, mark: $0.mark), owner: "")
             }
-            for (later, earlier) in Self.overlaps(blocks) {
+            for (inner, outer) in Self.overlaps(blocks) {
                 report(
-                    .overlapInVPC, later.place, "\(later.block) overlaps \(earlier.block) of the same VPC",
-                    hint: "remove the smaller one", other: earlier.place)
+                    .overlapInVPC, inner.place, "\(inner.block) overlaps \(outer.block) of the same VPC",
+                    hint: "the larger one covers it: remove this one", other: outer.place)
             }
         }
         var byVPC: [[Owned]] = Array(repeating: [], count: vpcs.count)
@@ -109,32 +109,30 @@ extension TopologyCheck {
             }
         }
         for blocks in byVPC {
-            for (later, earlier) in Self.overlaps(blocks) {
+            for (inner, outer) in Self.overlaps(blocks) {
                 report(
-                    .overlappingNetworks, later.place,
-                    "\(later.block) overlaps \(earlier.block) of network “\(earlier.owner)” at \(location(earlier.place))",
-                    hint: "choose another block", other: earlier.place)
+                    .overlappingNetworks, inner.place,
+                    "\(inner.block) overlaps \(outer.block) of network “\(outer.owner)” at \(location(outer.place))",
+                    hint: "choose another block", other: outer.place)
             }
         }
     }
 
-    /// For each block that another one contains, the two, the one whose place is later first.
+    /// Each block that lies in others, with the smallest of those; of equal ones the later in the earlier.
     ///
-    /// Blocks either contain each other or are apart. So in the order of their prefixes, larger ones first, a block
-    /// overlaps an earlier one exactly if it lies in the one that was last kept.
-    private static func overlaps(_ blocks: [Owned]) -> [(later: Owned, earlier: Owned)] {
+    /// Blocks either contain each other or are apart. So in the order of their prefixes, larger ones first, the blocks
+    /// around one are a stack. What is not an inner block is apart from all others: mending one finds no new one.
+    private static func overlaps(_ blocks: [Owned]) -> [(inner: Owned, outer: Owned)] {
         let sorted = blocks.sorted { left, right in
             if left.block.isIPv4 != right.block.isIPv4 { return left.block.isIPv4 }
             return (left.block, left.place) < (right.block, right.place)
         }
         var overlaps: [(Owned, Owned)] = []
-        var outer: Owned?
+        var around: [Owned] = []
         for inner in sorted {
-            if let outer, outer.block.contains(inner.block) {
-                overlaps.append(inner.place < outer.place ? (outer, inner) : (inner, outer))
-            } else {
-                outer = inner
-            }
+            while let outer = around.last, !outer.block.contains(inner.block) { around.removeLast() }
+            if let outer = around.last { overlaps.append((inner, outer)) }
+            around.append(inner)
         }
         return overlaps
     }
