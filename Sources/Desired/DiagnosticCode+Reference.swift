@@ -206,7 +206,7 @@ extension DiagnosticCode {
             Entry(
                 title: "not an interface name",
                 explanation: "Linux takes 1 to 15 bytes without white space, `/`, `:` and `%`, other than `.` and `..`; `all` "
-                    + "and `default` have a meaning in its settings.",
+                    + "and `default` have a meaning in its settings. `lo` is the loopback, which is nobody's port or uplink.",
                 remedy: "`interface: v-web-1`.")
         case .badDuration:
             Entry(

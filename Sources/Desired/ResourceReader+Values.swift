@@ -208,6 +208,8 @@ extension ResourceReader {
                 "it is a name of folders"
             } else if name == "all" || name == "default" {
                 "the kernel's settings use it for all interfaces"
+            } else if name == "lo" {
+                "it is the loopback"
             } else if name.utf8.contains(where: Self.isForbiddenInInterface) {
                 "it has one of / : % or white space"
             } else {
