@@ -47,7 +47,8 @@ struct GitFailure: Error {
     init(code: Int32) {
         self.code = code
         if let last = git_error_last(), let text = last.pointee.message {
-            message = String(cString: text)
+            let said = String(cString: text)
+            message = said.contains("extensions.objectformat") ? "its objects are SHA-256, and libgit2 reads SHA-1 alone" : said
         } else {
             message = "libgit2 returned \(code)"
         }

@@ -15,8 +15,8 @@ extension Mirror {
         _ = try folder(url: url, cache: cache)
         let subject = GitLocation.redacted(url)
         let child = try FetchChild(
-            executable: executable, arguments: ["fetch-mirror", url, cache ?? defaultCache], deadlineSeconds: deadlineSeconds,
-            subject: subject)
+            executable: executable, arguments: ["fetch-mirror", url, try Self.cache(cache)],
+            deadlineSeconds: deadlineSeconds, subject: subject)
         let (output, finished) = child.readAll(seconds: deadlineSeconds)
         if !finished { child.kill() }
         let status = child.wait()

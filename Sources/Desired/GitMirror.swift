@@ -4,13 +4,16 @@ import Topology
 
 /// Bare copies of remote repositories, so that a host has its last commits without the server.
 public enum Mirror {
-    /// The folder that holds the mirrors unless another is given.
-    ///
+    /// The folder that holds the mirrors: `given`, or by default
     /// `/var/cache/mizar-reconcile` for root; for others `$XDG_CACHE_HOME/mizar-reconcile`, or `~/.cache/mizar-reconcile`.
-    public static var defaultCache: String {
+    ///
+    /// - Throws: for a user without any of these: whoever makes a folder that all can guess in /tmp decides what is in it.
+    static func cache(_ given: String?) throws(DesiredError) -> String {
+        if let given { return given }
         if geteuid() == 0 { return "/var/cache/mizar-reconcile" }
         if let cache = environment("XDG_CACHE_HOME") { return cache + "/mizar-reconcile" }
-        return (environment("HOME") ?? "/tmp") + "/.cache/mizar-reconcile"
+        if let home = environment("HOME") { return home + "/.cache/mizar-reconcile" }
+        throw DesiredError("choose", "a place for the mirror", cause: "neither HOME nor XDG_CACHE_HOME is set; give --cache")
     }
 
     /// Where the mirror of `url` is: named by the hash of the URL, so that nothing in it can name another folder.
@@ -19,7 +22,7 @@ public enum Mirror {
             throw DesiredError("mirror", url, cause: "is a path, not a URL")
         }
         let hex = String(StableHash.id(url), radix: 16)
-        return "\(cache ?? defaultCache)/\(String(repeating: "0", count: 16 - hex.utf8.count))\(hex).git"
+        return "\(try Self.cache(cache))/\(String(repeating: "0", count: 16 - hex.utf8.count))\(hex).git"
     }
 
     /// Brings the mirror of `url` up to date in this process, however long it takes; `fetch` bounds the time.
@@ -31,7 +34,7 @@ public enum Mirror {
         let folder = try folder(url: url, cache: cache)
         if let seconds = environment(FetchChild.deadlineVariable).flatMap({ UInt32($0) }) { alarm(seconds) }
         if let failure = GitLibrary.started { throw DesiredError("fetch", subject, cause: failure.message) }
-        try makeFolder(cache ?? defaultCache)
+        try makeFolder(try Self.cache(cache))
         let lock = try MirrorLock(folder + ".lock")
         defer { lock.unlock() }
         try MirrorLeftovers.remove(in: folder)
@@ -70,7 +73,14 @@ public enum Mirror {
         try check(git_remote_connect_ext(remote, GIT_DIRECTION_FETCH, &connection))
         let head = defaultBranch(remote)
         try withStringArray(["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"]) { refspecs throws(DesiredError) in
-            try check(git_remote_download(remote, &refspecs, &options))
+            let code = git_remote_download(remote, &refspecs, &options)
+            if code == GIT_ENOTFOUND.rawValue, session.refusal == nil {
+                // What a commit names is not there: the remote's history ends before its beginning.
+                throw DesiredError(
+                    "fetch", subject,
+                    cause: "\(GitFailure(code: code).message): if the remote is a shallow clone, run “git fetch --unshallow” in it")
+            }
+            try check(code)
         }
         git_remote_disconnect(remote)
         try check(git_remote_update_tips(remote, &options.callbacks, 0, GIT_REMOTE_DOWNLOAD_TAGS_NONE, "fetch"))

@@ -37,6 +37,13 @@ public struct Repository: ~Copyable {
         try find(path, name: path) != nil
     }
 
+    /// Whether `path` is a repository without a working tree.
+    public static func isBare(_ path: String) -> Bool {
+        // Whoever reads the files as they stand does not care what a `.git` beside them is worth.
+        guard let repository = try? find(path, name: path) else { return false }
+        return git_repository_is_bare(repository.pointer) == 1
+    }
+
     static func openPath(_ path: String, name: String) throws(DesiredError) -> Repository {
         guard let repository = try find(path, name: name) else {
             throw DesiredError("open", name, cause: "is no git repository")

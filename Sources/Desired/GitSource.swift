@@ -7,7 +7,7 @@ public enum Source {
     ///
     /// - Parameter repo: a local repository or folder, or a URL; a folder without a `.git` is read as it stands.
     /// - Parameter ref: nil is `HEAD`.
-    /// - Parameter cache: where mirrors of remote repositories are; nil is `Mirror.defaultCache`.
+    /// - Parameter cache: where mirrors of remote repositories are; nil is the default one.
     /// - Parameter fetch: whether a remote repository is asked, or its mirror taken as it is.
     /// - Parameter deadlineSeconds: how long asking may take.
     /// - Throws: with `operation` “fetch” where the remote could not be asked: a mirror may serve then.

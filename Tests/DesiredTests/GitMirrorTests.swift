@@ -108,4 +108,18 @@ import Testing
         #expect(missing.contains("cannot run /nonexistent"))
         try Mirror.fetch(url: url, cache: cache, deadlineSeconds: 5, executable: "/bin/true")
     }
+
+    /// A remote that does not have what its commits name; libgit2 1.7 and later may take a shallow one.
+    @Test func aRemoteThatIsShallowIsSaidToBe() async throws {
+        try await fixture.repository(files: ["a.yaml": "1"])
+        let second = try await fixture.commit(["a.yaml": "2"])
+        try await fixture.git("clone", "-q", "--depth", "1", url, "\(fixture.folder)/shallow")
+        let (shallow, cache) = ("file://\(fixture.folder)/shallow", cache)
+        let said = failure { try Mirror.fetchInProcess(url: shallow, cache: cache) }
+        if said == "no error" {
+            #expect(try Repository.open(shallow, cache: cache).resolve("main") == second)
+        } else {
+            #expect(said.contains("if the remote is a shallow clone, run “git fetch --unshallow” in it"), "\(said)")
+        }
+    }
 }

@@ -2,6 +2,7 @@ import Glibc
 import Subprocess
 import TestSupport
 import Testing
+import Topology
 
 @testable import Desired
 
@@ -140,5 +141,20 @@ func failure(_ body: () throws -> Void) -> String {
             #expect(said.contains("cannot open") && said.contains(cause), "\(said)")
         }
         #expect(failure { _ = try Repository.open(path) }.contains(cause))
+    }
+
+    @Test func foldersTooDeepAreAFindingAmongOthers() async throws {
+        let deep = (1...64).map { "d\($0)" }.joined(separator: "/")
+        try await fixture.repository(files: ["bad.yaml": "kind: Nothing\n", "\(deep)/unseen.yaml": "x"])
+        let found = TopologyReader.read(try Source.load(repo: repo)).diagnostics
+        #expect(found.map { "\($0.at.file) \($0.code)" } == ["bad.yaml MZ106", "\(deep) MZ011"])
+    }
+
+    @Test func objectsOfSHA256AreSaidNotToBeRead() async throws {
+        try await fixture.write("repo/x", "")
+        try await fixture.git("init", "-q", "--object-format=sha256", "-b", "main")
+        let (path, cache) = (repo, "\(fixture.folder)/cache")
+        #expect(failure { _ = try Source.load(repo: path) }.contains("its objects are SHA-256"))
+        #expect(failure { try Mirror.fetchInProcess(url: "file://\(path)", cache: cache) }.contains("its objects are SHA-256"))
     }
 }
