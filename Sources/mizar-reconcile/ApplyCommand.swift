@@ -58,7 +58,7 @@ struct ApplyCommand: ParsableCommand {
         let (desired, fetchFailure) = try reconciliation.loadOrFallBack()
         let entry = try reconciliation.check(desired)
         let result = try reconciliation.reconcile(desired, host: entry, through: through) { plan in
-            if output.format == .text, !output.quiet { print(plan.text) }
+            if output.format == .text, !output.quiet { try Output.print(plan.text) }
         }
         try report(result)
         if let fetchFailure {
@@ -117,21 +117,22 @@ struct ApplyCommand: ParsableCommand {
 
     private func report(_ result: Reconciliation.Result) throws {
         let outcome = result.outcome
+        let after = "what could be applied is applied"
         let failure = outcome.failed.map { "\($0.step.subject): \($0.error)" }
         switch output.format {
         case .json:
-            print(
+            try Output.print(
                 try Output.json(
                     Report(
                         host: result.plan.host, commit: result.plan.commit, added: outcome.added, changed: outcome.changed,
                         destroyed: outcome.destroyed, waiting: result.plan.waiting.count, pending: result.plan.pending,
-                        error: failure)))
+                        error: failure)), hint: after)
         case .text, .markdown:
             if failure == nil {
-                if !output.quiet { print("") }
-                print(
-                    "Apply complete! Resources: \(outcome.added) added, \(outcome.changed) changed, \(outcome.destroyed) destroyed."
-                )
+                try Output.print(
+                    (output.quiet ? "" : "\n")
+                        + "Apply complete! Resources: \(outcome.added) added, \(outcome.changed) changed, \(outcome.destroyed) destroyed.",
+                    hint: after)
             }
         }
         guard let failure else { return }

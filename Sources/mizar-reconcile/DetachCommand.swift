@@ -1,5 +1,7 @@
 import Applier
 import ArgumentParser
+import Planner
+import Topology
 
 struct DetachCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -18,8 +20,21 @@ struct DetachCommand: ParsableCommand {
         } catch let error as BPFError where error.operation == "detach" {
             throw Refusal("\(error)", hint: "give the name that they were applied with, or the --bpffs of \(host)")
         }
-        if output.quiet { return }
-        for item in removed { print("  - \(item)") }
-        print(removed.isEmpty ? "No changes. Nothing of ours is on this host." : "Detached: nothing of ours is left on host \(host).")
+        switch output.format {
+        case .json: try Output.print(try Output.json(Report(host: host, removed: removed)))
+        case .text, .markdown:
+            let closing =
+                removed.isEmpty
+                ? "No changes. Nothing of ours is on this host." : "Detached: nothing of ours is left on host \(host)."
+            try Output.print(((output.quiet ? [] : removed.map { "  - \($0)".printable }) + [closing]).joined(separator: "\n"))
+        }
+    }
+
+    /// The JSON form.
+    struct Report: Encodable {
+        let formatVersion = Plan.formatVersion
+        let host: String
+        /// In words, one thing each.
+        let removed: [String]
     }
 }

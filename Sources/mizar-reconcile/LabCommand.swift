@@ -47,11 +47,12 @@ struct LabUpCommand: AsyncParsableCommand {
             if let path = source.revision.path { arguments += ["--path", path] }
             return arguments + ["--through", phase, "--quiet"]
         } report: { run in
-            if !quiet { print("\(run.host): \(run.output.split(separator: "\n").last ?? "")") }
+            // Where nobody takes this, the closing line fails.
+            if !quiet { try? Output.print("\(run.host): \(run.output.split(separator: "\n").last ?? "")") }
         }
         if !output.quiet {
             let topology = desired.topology
-            print(
+            try Output.print(
                 "Lab \(options.name) is up: \(topology.hosts.count) hosts, \(topology.endpoints.count) endpoints, \(underlay.rawValue) underlay."
             )
         }
@@ -100,6 +101,6 @@ struct LabDownCommand: AsyncParsableCommand {
 
     func run() async throws {
         try await options.lab.down()
-        if !output.quiet { print("Lab \(options.name) is down.") }
+        if !output.quiet { try Output.print("Lab \(options.name) is down.") }
     }
 }

@@ -16,18 +16,22 @@ struct Log: LogHandler {
     }
 
     func log(event: LogEvent) {
-        let all = metadata.merging(event.metadata ?? [:]) { $1 }
+        let details = metadata.merging(event.metadata ?? [:]) { $1 }.mapValues { "\($0)" }
+        Self.write(event.level, "\(event.message)", details, format: format)
+    }
+
+    static func write(_ level: Logger.Level, _ message: String, _ details: [String: String] = [:], format: LogFormat) {
         switch format {
         case .text:
-            let details = all.sorted { $0.key < $1.key }.map { " \($0.key)=\($0.value)" }.joined()
-            let word = event.level <= .notice ? "" : "\(event.level.rawValue): "
-            Output.complain("\(word)\(event.message)\(details)".printable)
+            let details = details.sorted { $0.key < $1.key }.map { " \($0.key)=\($0.value)" }.joined()
+            let word = level <= .notice ? "" : "\(level.rawValue): "
+            Output.complainRaw("\(word)\(message)\(details)".printable)
         case .json:
-            var fields = all.mapValues { "\($0)" }
-            fields["level"] = event.level.rawValue
-            fields["message"] = "\(event.message)"
+            var fields = details
+            fields["level"] = level.rawValue
+            fields["message"] = message
             fields["time"] = Date().formatted(.iso8601)
-            if let line = try? Output.json(fields, pretty: false) { Output.complain(line) }
+            if let line = try? Output.json(fields, pretty: false) { Output.complainRaw(line) }
         }
     }
 }

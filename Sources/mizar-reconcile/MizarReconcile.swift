@@ -1,5 +1,6 @@
 import ArgumentParser
 import Glibc
+import Synchronization
 
 @main
 struct MizarReconcile: AsyncParsableCommand {
@@ -19,9 +20,15 @@ struct MizarReconcile: AsyncParsableCommand {
     /// As all our complaints begin.
     static var _errorPrefix: String { "error: " }
 
+    // On this one thread: `run` blocks its signals here.
     static func main() async {
+        var isUnderstood = false
         do {
             var command = try parseAsRoot()
+            isUnderstood = true
+            if let command = command as? any MessagingCommand {
+                Output.logFormat.withLock { $0 = command.output.logFormat }
+            }
             if var command = command as? any AsyncParsableCommand {
                 try await command.run()
             } else {
@@ -32,14 +39,27 @@ struct MizarReconcile: AsyncParsableCommand {
         } catch let refusal as Refusal {
             Output.complain("error: \(refusal)")
             Glibc.exit(Exit.refused.rawValue)
+        } catch  where !isUnderstood || error is ValidationError || exitCode(for: error) == .success {
+            Glibc.exit(answer(error).rawValue)
         } catch {
-            // Help and version end in success; a wrong command line is an error like any other.
-            let code = exitCode(for: error)
-            let text = fullMessage(for: error)
-            if !text.isEmpty {
-                if code == .success { print(text) } else { Output.complain(text) }
-            }
-            Glibc.exit(code == .success ? Exit.done.rawValue : Exit.error.rawValue)
+            Output.complain("error: \(error)")
+            Glibc.exit(Exit.error.rawValue)
+        }
+    }
+
+    /// Help and version end in success; a wrong command line is an error like any other.
+    private static func answer(_ error: any Error) -> Exit {
+        let text = fullMessage(for: error)
+        guard exitCode(for: error) == .success else {
+            Output.complainRaw(text)
+            return .error
+        }
+        do {
+            try Output.print(text)
+            return .done
+        } catch {
+            Output.complain("error: \(error)")
+            return .error
         }
     }
 }

@@ -53,6 +53,20 @@ struct MapOptions: ParsableArguments {
     }
 }
 
+/// A command that says in which form its messages are.
+protocol MessagingCommand: ParsableCommand {
+    var output: OutputOptions { get }
+}
+
+extension ValidateCommand: MessagingCommand {}
+extension PlanCommand: MessagingCommand {}
+extension ApplyCommand: MessagingCommand {}
+extension RunCommand: MessagingCommand {}
+extension StatusCommand: MessagingCommand {}
+extension DetachCommand: MessagingCommand {}
+extension LabUpCommand: MessagingCommand {}
+extension LabDownCommand: MessagingCommand {}
+
 /// How results and messages are printed.
 struct OutputOptions: ParsableArguments {
     @Option(help: "Form of the result: \(Format.allCases.map(\.rawValue).joined(separator: ", ")).")

@@ -1,13 +1,53 @@
 import FoundationEssentials
-import Glibc
+import Logging
+import Synchronization
 import SystemPackage
 import Topology
 
 /// Results go to standard output, everything else to standard error.
 enum Output {
+    /// A result, or a part of one, on lines of its own.
+    ///
+    /// - Parameter hint: what whoever does not get it should know.
+    static func print(_ text: String, hint: String? = nil) throws {
+        do {
+            try FileDescriptor.standardOutput.writeAll((text + "\n").utf8)
+        } catch Errno.brokenPipe {
+            // Who read it has gone, and has what it wanted.
+            throw Exit.error
+        } catch let error as Errno {
+            throw Failure("cannot write to standard output: \(error)", hint: hint)
+        }
+    }
+
+    /// The form of all messages. Set before a command runs.
+    static let logFormat = Mutex(LogFormat.text)
+
+    /// A line for standard error that begins with how bad it is, as `error: ` does.
     static func complain(_ line: String) {
-        // One write a line; nobody is left to tell if standard error itself fails.
-        _ = try? FileDescriptor.standardError.writeAll((line + "\n").utf8)
+        for level in [Logger.Level.error, .warning] where line.hasPrefix("\(level): ") {
+            return Log.write(level, String(line.dropFirst("\(level): ".count)), format: logFormat.withLock { $0 })
+        }
+        Log.write(.info, line, format: logFormat.withLock { $0 })
+    }
+
+    static func complain(_ diagnostics: [Diagnostic]) {
+        for diagnostic in diagnostics {
+            switch logFormat.withLock({ $0 }) {
+            case .text: complainRaw(diagnostic.description)
+            case .json:
+                Log.write(
+                    diagnostic.severity == .error ? .error : .warning,
+                    diagnostic.message + (diagnostic.hint.map { "; \($0)" } ?? ""),
+                    ["at": diagnostic.at.description, "code": diagnostic.code], format: .json)
+            }
+        }
+    }
+
+    /// As it is.
+    static func complainRaw(_ text: String) {
+        // One write; nobody is left to tell if standard error itself fails.
+        _ = try? FileDescriptor.standardError.writeAll((text + "\n").utf8)
     }
 
     /// JSON with sorted keys in snake_case, so that equal values give equal bytes.
@@ -41,9 +81,5 @@ enum Output {
         } catch let error as Errno {
             throw Failure("cannot read \(path): \(error)")
         }
-    }
-
-    static func complain(_ diagnostics: [Diagnostic]) {
-        for diagnostic in diagnostics { complain(diagnostic.description) }
     }
 }

@@ -54,9 +54,9 @@ struct PlanCommand: ParsableCommand {
         let (plan, _) = try reconciliation.plan(desired, store: store, through: nil)
         if let out { try Output.save(try Output.json(plan) + "\n", to: out) }
         switch output.format {
-        case .json: print(try Output.json(plan))
-        case .markdown: print(plan.markdown)
-        case .text: print(output.quiet ? plan.closing : plan.text)
+        case .json: try Output.print(try Output.json(plan))
+        case .markdown: try Output.print(plan.markdown)
+        case .text: try Output.print(output.quiet ? plan.closing : plan.text)
         }
         if detailedExitcode, !plan.summary.isEmpty { throw Exit.changesFound }
     }
@@ -70,9 +70,9 @@ struct PlanCommand: ParsableCommand {
         let json = try Output.json(plan)
         if let out { try Output.save(json + "\n", to: out) }
         switch output.format {
-        case .json: print(json)
-        case .markdown: print(plan.markdown)
-        case .text: print(output.quiet ? plan.summary.text : plan.text)
+        case .json: try Output.print(json)
+        case .markdown: try Output.print(plan.markdown)
+        case .text: try Output.print(output.quiet ? plan.summary.text : plan.text)
         }
         if detailedExitcode, !plan.hosts.isEmpty { throw Exit.changesFound }
     }

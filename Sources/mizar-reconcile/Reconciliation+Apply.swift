@@ -29,7 +29,7 @@ extension Reconciliation {
 
     /// Observes, plans and applies, as the only reconciler of this host.
     func reconcile(
-        _ desired: Desired, host entry: Host, through: Phase?, announce: (Plan) -> Void
+        _ desired: Desired, host entry: Host, through: Phase?, announce: (Plan) throws -> Void
     ) throws -> Result {
         try HostCheck.kernel()
         try HostCheck.privileges()
@@ -42,7 +42,7 @@ extension Reconciliation {
         }
         let store = try KernelStore(directory: host.maps.bpffs, forWriting: true)
         let (plan, _) = try plan(desired, store: store, through: through)
-        announce(plan)
+        try announce(plan)
         let outcome = Executor.apply(plan, to: store) { step in logger.debug("\(step.subject): \(step.detail)") }
         if outcome.failed == nil {
             do {

@@ -18,8 +18,8 @@ struct StatusCommand: ParsableCommand {
             Output.complain("warning: these maps are of another host than \(host.host) (\(other))")
         }
         switch output.format {
-        case .json: print(try Output.json(status))
-        case .text, .markdown: print(status.text)
+        case .json: try Output.print(try Output.json(status))
+        case .text, .markdown: try Output.print(output.quiet ? status.head : status.text)
         }
     }
 }

@@ -103,10 +103,16 @@ struct StatusReport: Encodable {
         image.names[network] ?? "network \(String(network, radix: 16))"
     }
 
+    /// The first line of the text.
+    var head: String {
+        guard uplink != nil else { return "Host \(host): nothing is applied here." }
+        return "Host \(host), \(commit.map { $0.isEmpty ? "a folder" : "commit \($0)" } ?? "no commit") applied"
+            + (otherHost.map { " (for another host: \($0))" } ?? "")
+    }
+
     var text: String {
-        guard let uplink else { return "Host \(host): nothing is applied here." }
-        var lines = ["Host \(host), \(commit.map { $0.isEmpty ? "a folder" : "commit \($0)" } ?? "no commit") applied"]
-        if let otherHost { lines[0] += " (for another host: \(otherHost))" }
+        guard let uplink else { return head }
+        var lines = [head]
         let place = uplink.interface.map { "\($0), \(Self.words(uplink))" } ?? "its interface is awaited"
         lines.append("Underlay: \(uplink.address) on \(place); Geneve on UDP port \(uplink.port), MTU \(uplink.mtu), \(peers) peers")
         if waiting > 0 { lines.append("Waiting: \(waiting) changes until every host has seen the commit") }
@@ -130,7 +136,7 @@ struct StatusReport: Encodable {
             ["TABLE", "ROWS", "CAPACITY", "MEMORY"],
             tables.map { [$0.name, "\($0.rows)", "\($0.capacity)", "\(($0.memoryBytes + 1023) / 1024) KiB"] })
         lines.append("Map memory: \((memoryBytes + 1023) / 1024) KiB")
-        return lines.joined(separator: "\n")
+        return lines.map(\.printable).joined(separator: "\n")
     }
 
     private static func words(_ uplink: Uplink) -> String {

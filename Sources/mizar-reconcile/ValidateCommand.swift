@@ -44,16 +44,16 @@ struct ValidateCommand: ParsableCommand {
         let result = TopologyReader.read(tree)
         let isValid = result.topology != nil
         switch output.format {
-        case .json: print(try Output.json(Report(valid: isValid, diagnostics: result.diagnostics)))
+        case .json: try Output.print(try Output.json(Report(valid: isValid, diagnostics: result.diagnostics)))
         case .text:
-            for diagnostic in result.diagnostics { print(diagnostic) }
-            if !isValid || !output.quiet { print(Self.closing(result)) }
+            for diagnostic in result.diagnostics { try Output.print(diagnostic.description) }
+            if !isValid || !output.quiet { try Output.print(Self.closing(result)) }
         case .markdown:
             var comment = Comment()
             comment.add("<!-- mizar-reconcile validate -->\n**\(Self.closing(result))**\n")
             comment.addQuotes(
                 result.diagnostics.map { "\($0.severity == .error ? "✖" : "⚠") `\($0.description.codeText)`" })
-            print(comment.text)
+            try Output.print(comment.text)
         }
         if !isValid { throw Exit.error }
     }

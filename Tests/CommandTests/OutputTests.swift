@@ -1,3 +1,4 @@
+import FoundationEssentials
 import Glibc
 import TestSupport
 import Testing
@@ -112,5 +113,61 @@ import Testing
             ["bash", "-c", #""$@" > "$0/file""#, plan.git.folder, Tool().path] + plan.words + ["--out", plan.path("stdout")])
         #expect(redirected.succeeded, "\(redirected.error)")
         #expect(try await plan.content("file") == piped.output)
+    }
+
+    /// Whoever asked for a result must hear that there is none.
+    @Test func aResultThatIsNotTakenIsAnError() async throws {
+        let plan = try await Plan()
+        let repo = plan.path("repo")
+        for words in [
+            ["validate", repo], ["validate", repo, "--format", "json"], ["validate", repo, "--format", "markdown"], plan.words,
+            plan.words + ["--format", "json"], plan.words + ["--format", "markdown"], ["--help"], ["--version"], ["plan", "--help"],
+        ] {
+            let full = try await Tool.execute(["bash", "-c", #""$@" > /dev/full"#, "bash", Tool().path] + words)
+            #expect(full.status == 1 && full.error.contains("standard output: No space left on device"), "\(words): \(full)")
+            let closed = try await Tool.execute(["bash", "-c", #""$@" >&-"#, "bash", Tool().path] + words)
+            #expect(closed.status == 1 && closed.error.contains("cannot write to standard output: "), "\(words): \(closed)")
+        }
+        // A reader that has seen enough is no error to speak of.
+        let head = try await Tool.execute(
+            ["bash", "-c", #"trap '' PIPE; { "$@"; echo "exit $?" >&2; } | true"#, "bash", Tool().path, "validate", repo])
+        #expect(["exit 0\n", "exit 1\n"].contains(head.error), "\(head.error)")
+    }
+
+    /// With `--log-format json`, all of standard error is JSON.
+    @Test func messagesAreJSONToTheLast() async throws {
+        struct Line: Decodable {
+            var level: String
+            var message: String
+            var code: String?
+            var at: String?
+        }
+        let plan = try await Plan()
+        try await plan.git.repository("bad", files: ["a.yaml": "kind: Nothing\n"])
+        func lines(_ words: String...) async throws -> [Line] {
+            let outcome = try await Tool().run(words + ["--log-format", "json"])
+            #expect(outcome.status == 1)
+            return try outcome.error.split(separator: "\n").map { try JSONDecoder().decode(Line.self, from: Data($0.utf8)) }
+        }
+        let missing = try await lines("plan", "--repo", plan.path("repo"), "--base", "nowhere")
+        #expect(missing.count == 1 && missing.first?.level == "error")
+        #expect(missing.first?.message.hasPrefix("cannot resolve nowhere in ") == true, "\(missing)")
+        let bad = try await lines("plan", "--repo", plan.path("bad"), "--base", "HEAD")
+        #expect(bad.map(\.code) == ["MZ106", nil] && bad.map(\.level) == ["error", "error"], "\(bad)")
+        #expect(bad.first?.at == "a.yaml:1:7")
+        #expect(bad.last?.message == "1 error in the topology; nothing was changed")
+        let text = try await Tool().run("plan", "--repo", plan.path("repo"), "--base", "nowhere")
+        #expect(text.error.hasPrefix("error: cannot resolve nowhere in "), "\(text.error)")
+    }
+
+    /// A folder for mirrors that anybody could have made is not chosen.
+    @Test(.needsRoot) func withoutAHomeTheCacheMustBeNamed() async throws {
+        let plan = try await Plan()
+        let words = ["validate", "--repo", "file://\(plan.path("repo"))"]
+        let outcome = try await Tool.execute(
+            ["env", "-u", "HOME", "-u", "XDG_CACHE_HOME"]
+                + ["setpriv", "--reuid", "65534", "--inh-caps", "+dac_override", "--ambient-caps", "+dac_override", Tool().path]
+                + words)
+        #expect(outcome.status == 1 && outcome.error.contains("neither HOME nor XDG_CACHE_HOME is set; give --cache"), "\(outcome.error)")
     }
 }
