@@ -68,22 +68,24 @@ struct ApplyCommand: ParsableCommand {
     }
 
     private func applyFile(_ path: String) throws {
+        let bytes = try Output.read(path)
         let plan: Plan
         do {
-            plan = try Output.decode(Plan.self, from: try Output.read(path))
+            plan = try Output.decode(Plan.self, from: bytes)
         } catch is DecodingError {
+            if (try? Output.decode(FleetPlan.self, from: bytes)) != nil {
+                throw Failure(
+                    "\(path) is the plan of a whole fleet, which is only to be read",
+                    hint: "make one of this host with `plan --host NAME --out FILE`")
+            }
             throw Failure("\(path) is no plan that this version can read", hint: "make one with `plan --out`")
         }
         guard plan.formatVersion == Plan.formatVersion else {
             throw Failure("\(path) has format \(plan.formatVersion), and this version reads \(Plan.formatVersion)")
         }
-        let own = try HostCheck.addresses()
-        for case .row(_, .config(let config)?) in plan.steps.map(\.change) where !own.contains(config.address) {
-            Output.complain("error: the plan is for host \(plan.host) with the address \(config.address), which this machine does not have")
-            throw Exit.refused
-        }
         try HostCheck.kernel()
         try HostCheck.privileges()
+        try checkMachine(plan)
         let lock = try HostLock(directory: maps.bpffs)
         defer { withExtendedLifetime(lock) {} }
         let store = try KernelStore(directory: maps.bpffs, forWriting: true)
@@ -98,8 +100,28 @@ struct ApplyCommand: ParsableCommand {
             Output.complain("error: the plan contradicts itself, so nothing was changed")
             throw Exit.refused
         }
-        if output.format == .text, !output.quiet { print(plan.text) }
+        if output.format == .text, !output.quiet { try Output.print(plan.text) }
         try report(Reconciliation.Result(plan: plan, outcome: Executor.apply(plan, to: store) { _ in }))
+    }
+
+    /// Refuses a plan of another machine, before anything is touched.
+    private func checkMachine(_ plan: Plan) throws {
+        // A plan says the address only where it changes; else this machine has it already.
+        let config = plan.steps.lazy.compactMap { step in
+            if case .row(_, .config(let config)?) = step.change { config } else { nil }
+        }.first
+        let image = try KernelStore(directory: maps.bpffs, forWriting: false).observe().image
+        let hint = "apply it on \(plan.host), or plan again"
+        guard let address = (config ?? image.config)?.address else {
+            throw Refusal("the plan is for a host that has applied before, and nothing is applied here", hint: hint)
+        }
+        guard try HostCheck.addresses().contains(address) else {
+            throw Refusal("the plan is for host \(plan.host) with the address \(address), which this machine does not have", hint: hint)
+        }
+        let id = StableHash.id(plan.host)
+        guard config != nil || image.applied.map({ $0.host == id }) ?? true else {
+            throw Refusal("the plan is for host \(plan.host), and the tables are of another host", hint: hint)
+        }
     }
 
     /// The JSON form of what was done.

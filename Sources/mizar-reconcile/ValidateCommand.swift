@@ -34,7 +34,9 @@ struct ValidateCommand: ParsableCommand {
 
     func run() throws {
         let tree =
-            if let directory {
+            if let directory, Repository.isBare(directory) {
+                throw Failure("\(directory) is a bare repository, without files of its own", hint: "use `validate --repo`")
+            } else if let directory {
                 try SourceTree.folder(revision.path.map { "\(directory)/\($0)" } ?? directory)
             } else {
                 try Source.load(

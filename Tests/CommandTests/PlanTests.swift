@@ -1,3 +1,5 @@
+import FoundationEssentials
+import Glibc
 import TestSupport
 import Testing
 
@@ -46,6 +48,36 @@ import Testing
             #expect(stale.error.contains("stale"))
             #expect(try await lab.apply("h2").succeeded)
             try await ScenarioTests.holds(lab, fleet)
+        }
+    }
+
+    /// Also a plan that names no address, as it changes nothing; and a fleet's, which no host can apply.
+    @Test func aPlanOfAnotherMachineIsRefusedAndTouchesNothing() async throws {
+        let fleet = ApplyTests.twoHosts()
+        try await LabFixture.with(fleet) { lab in
+            let (plan, fresh) = ("\(lab.git.folder)/plan.json", lab.bpffs("h2") + "-fresh")
+            #expect(try await lab.plan("h1", "--out", plan).output.contains("No changes."))
+            for bpffs in [fresh, lab.bpffs("h2"), lab.bpffs("h1")] {
+                let elsewhere = try await lab.tool(on: "h2").run("apply", plan, "--bpffs", bpffs)
+                #expect(elsewhere.status == 4, "\(bpffs): \(elsewhere.output)\(elsewhere.error)")
+                #expect(elsewhere.error.contains("the plan is for "), "\(elsewhere.error)")
+            }
+            #expect(access(fresh, F_OK) != 0, "no folder was made")
+            #expect(try await lab.tool(on: "h1").run("apply", plan, "--bpffs", lab.bpffs("h1")).succeeded)
+
+            #expect(try await Tool().run("plan", "--repo", lab.repo, "--base", "HEAD", "--out", plan).succeeded)
+            let whole = try await lab.tool(on: "h1").run("apply", plan, "--bpffs", lab.bpffs("h1"))
+            #expect(whole.status == 1 && whole.error.contains("the plan of a whole fleet"), "\(whole.error)")
+
+            // Flags that say how a result is printed.
+            let words = ["--host", "h1", "--bpffs", lab.bpffs("h1")]
+            let status = try await lab.tool(on: "h1").run(["status", "--quiet"] + words).output
+            #expect(status.hasPrefix("Host h1, commit ") && status.split(separator: "\n").count == 1, "\(status)")
+            struct Detached: Decodable { var removed: [String] }
+            for isLast in [false, true] {
+                let json = try await lab.tool(on: "h1").run(["detach", "--format", "json"] + words).output
+                #expect(try JSONDecoder().decode(Detached.self, from: Data(json.utf8)).removed.isEmpty == isLast, "\(json)")
+            }
         }
     }
 }

@@ -1,4 +1,5 @@
 import FoundationEssentials
+import Glibc
 import TestSupport
 import Testing
 
@@ -50,5 +51,34 @@ import Testing
         let plan = try await Tool().run("plan", "--repo", repo, "--base", "HEAD")
         #expect(plan.status == 1 && plan.error.split(separator: "\n").count == 3, "\(plan.error)")
         #expect(plan.error.contains("a\u{fffd}b.yaml"), "\(plan.error)")
+    }
+
+    @Test func aBareRepositoryIsNoEmptyFolder() async throws {
+        let git = try GitFixture()
+        try await git.repository(files: ApplyTests.twoHosts().files)
+        try await git.git("clone", "-q", "--bare", ".", "\(git.folder)/bare.git")
+        let folder = try await Tool().run("validate", "\(git.folder)/bare.git")
+        #expect(folder.status == 1 && folder.error.contains("bare repository") && folder.error.contains("--repo"), "\(folder)")
+        #expect(try await Tool().run("validate", "--repo", "\(git.folder)/bare.git").status == 0)
+    }
+
+    /// An unreadable file and an unreadable folder hide no other finding; nothing is said of what they may define.
+    @Test(.needsRoot) func whatCannotBeReadIsAFindingAmongOthers() async throws {
+        let git = try GitFixture()
+        var files = ApplyTests.twoHosts().files
+        files["bad.yaml"] = "kind: Nothing\n"
+        files["closed/a.yaml"] = "kind: Nothing\n"
+        try await git.repository(files: files)
+        let repo = "\(git.folder)/repo"
+        let hidden = try #require(ApplyTests.twoHosts().files.keys.sorted().first)
+        #expect(chmod("\(repo)/\(hidden)", 0) == 0 && chmod("\(repo)/closed", 0) == 0)
+        let outcome = try await Tool.execute(
+            ["setpriv", "--bounding-set", "-dac_override,-dac_read_search", Tool().path, "validate", repo])
+        chmod("\(repo)/closed", 0o700)
+        #expect(outcome.status == 1)
+        for finding in ["\(hidden):1:1: error[MZ010]", "bad.yaml:1:7: error[MZ106]", "closed:1:1: error[MZ010]", "3 errors"] {
+            #expect(outcome.output.contains(finding), "\(outcome.output)\(outcome.error)")
+        }
+        #expect(outcome.output.contains("Permission denied"))
     }
 }
