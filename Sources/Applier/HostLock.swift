@@ -14,12 +14,14 @@ public struct LockError: Error, Hashable, Sendable, CustomStringConvertible {
 ///
 /// An flock of the bpffs directory itself, so it dies with its holder, `kill -9` included, and leaves no file.
 public struct HostLock: ~Copyable {
+    private let directory: String
     private let owner: Descriptor
 
     /// Takes the lock, or says who has it; it does not wait. The directory is made if it is missing.
     ///
     /// - Parameter directory: where the pins are, on a bpffs.
     public init(directory: String) throws(LockError) {
+        self.directory = directory
         var tries = 0
         while true {
             do throws(BPFError) {
@@ -51,6 +53,12 @@ public struct HostLock: ~Copyable {
                 return
             }
         }
+    }
+
+    /// For one that is held for long: takes it again if the directory that it is of was removed by hand, or hidden by a
+    /// mount, and says who has it if somebody else was quicker.
+    public mutating func renew() throws(LockError) {
+        if Self.inode(owner.raw) != Self.inode(directory) { self = try HostLock(directory: directory) }
     }
 
     /// Gives the lock back before its owner goes.

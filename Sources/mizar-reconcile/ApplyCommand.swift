@@ -56,8 +56,9 @@ struct ApplyCommand: ParsableCommand {
 
     private func apply(_ reconciliation: Reconciliation) throws {
         let (desired, fetchFailure) = try reconciliation.loadOrFallBack()
-        let entry = try reconciliation.check(desired)
-        let result = try reconciliation.reconcile(desired, host: entry, through: through) { plan in
+        try reconciliation.check(desired)
+        let lock = try reconciliation.lock()
+        let result = try reconciliation.reconcile(desired, lock: lock, through: through) { plan in
             if output.format == .text, !output.quiet { try Output.print(plan.text) }
         }
         try report(result)

@@ -49,7 +49,7 @@ struct PlanCommand: ParsableCommand {
         options.maps = maps
         let reconciliation = Reconciliation(source: source, host: options, logger: output.logger)
         let desired = try Reconciliation.load(source, ref: source.revision.ref)
-        _ = try reconciliation.check(desired)
+        try reconciliation.check(desired)
         let store = try KernelStore(directory: maps.bpffs, forWriting: false)
         let (plan, _) = try reconciliation.plan(desired, store: store, through: nil)
         if let out { try Output.save(try Output.json(plan) + "\n", to: out) }

@@ -27,14 +27,19 @@ extension Reconciliation {
         }
     }
 
-    /// Observes, plans and applies, as the only reconciler of this host.
-    func reconcile(
-        _ desired: Desired, host entry: Host, through: Phase?, announce: (Plan) throws -> Void
-    ) throws -> Result {
+    /// The right to change this host's tables, or an error that says who has it.
+    func lock() throws -> HostLock {
         try HostCheck.kernel()
         try HostCheck.privileges()
-        let lock = try HostLock(directory: host.maps.bpffs)
-        defer { withExtendedLifetime(lock) {} }
+        return try HostLock(directory: host.maps.bpffs)
+    }
+
+    /// Observes, plans and applies.
+    ///
+    /// - Parameter lock: held by the caller: there is one reconciler a host.
+    func reconcile(
+        _ desired: Desired, lock: borrowing HostLock, through: Phase?, announce: (Plan) throws -> Void
+    ) throws -> Result {
         if let holder = try HostCheck.portTaken(desired.topology.cluster.port) {
             throw Failure(
                 "UDP port \(desired.topology.cluster.port) is taken on this host: \(holder)",

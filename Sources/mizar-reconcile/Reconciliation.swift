@@ -37,7 +37,7 @@ struct Reconciliation {
     }
 
     /// Refuses a host that the topology does not name, or that is another machine.
-    func check(_ desired: Desired) throws -> Host {
+    func check(_ desired: Desired) throws {
         guard let entry = desired.topology.hosts.first(where: { $0.name == host.host }) else {
             let names = desired.topology.hosts.map(\.name).joined(separator: ", ")
             throw Failure(
@@ -50,7 +50,6 @@ struct Reconciliation {
                 "this machine is not \(entry.name): it does not have the address \(entry.address) (\(entry.at))",
                 hint: "it has \(own.map(\.description).joined(separator: ", "))")
         }
-        return entry
     }
 
     /// The topology that this host applied last, as far as the repository still has it.

@@ -10,7 +10,10 @@ struct RunCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "run",
         abstract: "Reconcile again and again: fetch, apply, repair drift, attach interfaces as they appear.",
-        discussion: "Ends on SIGTERM or SIGINT and leaves the data plane running; SIGHUP reconciles at once.")
+        discussion: """
+            Ends on SIGTERM or SIGINT and leaves the data plane running; SIGHUP reconciles at once. Until then it holds the \
+            host's lock: a second run, apply or detach is told so.
+            """)
 
     @OptionGroup var source: SourceOptions
     @OptionGroup var host: HostOptions
@@ -50,6 +53,8 @@ final class Daemon {
     private let interval: Interval
     private let waiter: Waiter
     private let logger: Logger
+    /// Held between the rounds, too: whoever came in between would be undone by the next.
+    private var lock: HostLock
     private var desired: Reconciliation.Desired?
     private var lastComplaint = ""
     private var failures = 0
@@ -58,6 +63,7 @@ final class Daemon {
         self.reconciliation = reconciliation
         self.interval = interval
         logger = reconciliation.logger
+        lock = try reconciliation.lock()
         waiter = try Waiter()
     }
 
@@ -90,8 +96,9 @@ final class Daemon {
                 if let failure { complain("\(failure)") }
             }
             guard let desired else { return nil }
-            let entry = try reconciliation.check(desired)
-            let result = try reconciliation.reconcile(desired, host: entry, through: nil) { _ in }
+            try reconciliation.check(desired)
+            try lock.renew()
+            let result = try reconciliation.reconcile(desired, lock: lock, through: nil) { _ in }
             if let failed = result.outcome.failed {
                 throw Failure("\(failed.step.subject): \(failed.error)", hint: "the next round goes on from there")
             }

@@ -71,4 +71,32 @@ import Testing
             try await ScenarioTests.holds(lab, fleet)
         }
     }
+
+    /// One reconciler a host: what another did between two rounds, the next would undo.
+    @Test func whileItRunsNobodyElseChangesTheHost() async throws {
+        let fleet = ApplyTests.twoHosts()
+        try await LabFixture.with(fleet) { lab in
+            let run = Self.command(lab, "h1", repo: lab.repo, interval: "1h")
+            let status = try await Tool.whileRunning(
+                run, namespace: lab.namespace(host: "h1"), log: "\(lab.git.folder)/run.log"
+            ) { daemon in
+                #expect(try await eventually { daemon.output.contains("reconciling") }, "\(daemon.output)")
+                let second = try await lab.tool(on: "h1").run(Array(run.dropFirst()))
+                for refused in [second, try await lab.apply("h1"), try await lab.detach("h1")] {
+                    #expect(refused.status == 1, "\(refused.output)")
+                    #expect(refused.error.contains("process \(daemon.pid) (\(run.joined(separator: " ")))"), "\(refused.error)")
+                }
+                #expect(try await lab.unfinished(fleet) == [], "a plan needs no lock, and nothing has changed")
+                // Its pins removed by hand, and with them the folder that the lock was of: it makes both anew.
+                _ = try await lab.on("h1", "rm", "-r", lab.bpffs("h1"))
+                daemon.signal(SIGHUP)
+                #expect(try await eventually { try await lab.unfinished(fleet) == [] }, "\(daemon.output)")
+                let again = try await lab.apply("h1")
+                #expect(again.status == 1 && again.error.contains("process \(daemon.pid) "), "\(again.error)")
+            }
+            #expect(status == 0)
+            #expect(try await lab.apply("h1").succeeded, "the lock ended with it")
+            try await ScenarioTests.holds(lab, fleet)
+        }
+    }
 }
