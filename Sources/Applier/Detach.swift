@@ -1,5 +1,5 @@
 import Glibc
-import Planner
+public import Planner
 import Topology
 
 /// Takes everything of ours off a host.
@@ -11,7 +11,7 @@ public enum Detach {
     ///   - directory: where the pins are. What is not ours in it stays, and the directory with it.
     ///   - host: the name of this host; the tables of another one are refused.
     /// - Returns: what was removed, in a user's words.
-    /// - Throws: `BPFError`, or `LockError` if a reconciler works on the directory.
+    /// - Throws: `BPFError`; `LockError` if a reconciler works on the directory; `Others`.
     public static func run(directory: String, host: String? = nil) throws -> [String] {
         _ = silenced
         let store = try KernelStore(directory: directory, forWriting: false)
@@ -30,10 +30,14 @@ public enum Detach {
         return removed
     }
 
-    private static func check(_ host: String, _ store: KernelStore) throws(BPFError) {
+    /// The tables are another host's than the one to detach.
+    public struct Others: Error, Hashable, Sendable {
+        public var owner: Owner
+    }
+
+    private static func check(_ host: String, _ store: KernelStore) throws {
         guard let applied = try? store.readApplied(), applied.host != StableHash.id(host) else { return }
-        throw BPFError(
-            "detach", "host \(host)", .unavailable("the tables below \(store.directory) are those of another host"))
+        throw Others(owner: (try? store.observe().image.owner(otherThan: host)) ?? Owner())
     }
 
     /// - Parameter named: interfaces of ours, where a qdisc without a filter is what a killed apply has left.

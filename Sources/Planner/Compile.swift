@@ -24,6 +24,7 @@ struct Compiler {
         let mtu = min(host.mtu ?? Int(UInt16.max), uplinkMTU ?? Int(UInt16.max), Int(UInt16.max))
         image.config = ConfigRow(
             address: host.address, uplink: uplink, port: index.topology.cluster.port, mtu: UInt16(mtu))
+        image.names[StableHash.id(host.name)] = host.name
         for other in index.topology.hosts where other.name != host.name {
             image.hosts[other.address] = HostRow(host: StableHash.id(other.name))
         }

@@ -17,8 +17,8 @@ struct DetachCommand: ParsableCommand {
         let removed: [String]
         do {
             removed = try Detach.run(directory: maps.bpffs, host: host)
-        } catch let error as BPFError where error.operation == "detach" {
-            throw Refusal("\(error)", hint: "give the name that they were applied with, or the --bpffs of \(host)")
+        } catch let others as Detach.Others {
+            throw Refusal(others: others.owner, than: host, below: maps.bpffs)
         }
         switch output.format {
         case .json: try Output.print(try Output.json(Report(host: host, removed: removed)))

@@ -1,3 +1,5 @@
+import Planner
+
 /// A command's error: one sentence, and what to do about it.
 struct Failure: Error, CustomStringConvertible {
     let message: String
@@ -16,4 +18,11 @@ struct Refusal: Error, CustomStringConvertible {
     let description: String
 
     init(_ message: String, hint: String) { description = "\(message); \(hint)" }
+
+    /// The maps below `directory` are of `owner`, not of `host`.
+    init(others owner: Owner, than host: String, below directory: String) {
+        self.init(
+            "the maps below \(directory) are those of host \(owner), not of \(host)",
+            hint: "give the --bpffs of \(host), or take them off with `mizar-reconcile detach --host \(owner.name ?? "NAME")`")
+    }
 }

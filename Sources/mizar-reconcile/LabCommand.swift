@@ -1,5 +1,6 @@
 public import ArgumentParser
 import Desired
+import Glibc
 public import Lab
 import Planner
 import Topology
@@ -88,6 +89,8 @@ struct LabExecCommand: AsyncParsableCommand {
         }
         if words.first == "--" { words.removeFirst() }
         guard !words.isEmpty else { throw ValidationError("give a command after --") }
+        // Our own commands find this host's maps, and not this machine's.
+        if let host { setenv(MapOptions.variable, options.lab.bpffs(host: host), 1) }
         try options.lab.exec(place, words)
     }
 }

@@ -1,4 +1,5 @@
 public import ArgumentParser
+import Glibc
 public import Logging
 
 enum Format: String, ExpressibleByArgument, CaseIterable { case text, json, markdown }
@@ -45,11 +46,19 @@ struct HostOptions: ParsableArguments {
 }
 
 struct MapOptions: ParsableArguments {
-    @Option(help: "Where maps are pinned: a folder in a BPF file system.")
-    var bpffs: String = "/sys/fs/bpf/mizar"
+    /// Says where maps are pinned to whoever is not told by `--bpffs`; `lab exec --host` sets it.
+    static let variable = "MIZAR_BPFFS"
+
+    @Option(help: "Where maps are pinned: a folder in a BPF file system. Default: $\(Self.variable), or the one shown here.")
+    var bpffs: String = Self.standard
+
+    private static var standard: String {
+        if let value = getenv(variable), value.pointee != 0 { return String(cString: value) }
+        return "/sys/fs/bpf/mizar"
+    }
 
     func validate() throws {
-        if !bpffs.hasPrefix("/") { throw ValidationError("--bpffs is an absolute path, not “\(bpffs)”") }
+        if !bpffs.hasPrefix("/") { throw ValidationError("--bpffs (or \(Self.variable)) is an absolute path, not “\(bpffs)”") }
     }
 }
 

@@ -70,6 +70,7 @@ struct Reconciliation {
     /// Observes this host and plans, on behalf of plan and apply alike.
     func plan(_ desired: Desired, store: some MapStore, through: Phase?) throws -> (Plan, Observation) {
         let observation = try store.observe()
+        try refuseOthers(observation.image, desired.topology)
         let base = base(observation, head: desired)
         guard
             var plan = Planner.plan(
@@ -84,5 +85,12 @@ struct Reconciliation {
             throw Exit.refused
         }
         return (plan, observation)
+    }
+
+    /// Refuses to take over what another host has applied: it would be that host's no longer.
+    private func refuseOthers(_ image: Image, _ topology: Topology) throws {
+        let address = topology.hosts.first { $0.name == host.host }?.address
+        guard let owner = image.owner(otherThan: host.host, at: address, in: topology) else { return }
+        throw Refusal(others: owner, than: host.host, below: host.maps.bpffs)
     }
 }

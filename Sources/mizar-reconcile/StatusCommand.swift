@@ -15,11 +15,11 @@ struct StatusCommand: ParsableCommand {
         let store = try KernelStore(directory: host.maps.bpffs, forWriting: false)
         let status = StatusReport(host: host.host, status: try store.status())
         if let other = status.otherHost {
-            Output.complain("warning: these maps are of another host than \(host.host) (\(other))")
+            Output.complain("warning: these maps are those of host \(other), not of \(host.host)")
         }
         switch output.format {
         case .json: try Output.print(try Output.json(status))
-        case .text, .markdown: try Output.print(output.quiet ? status.head : status.text)
+        case .text, .markdown: try Output.print(output.quiet ? status.head : status.text(below: host.maps.bpffs))
         }
     }
 }

@@ -63,7 +63,7 @@ struct StatusReport: Encodable {
         self.host = host
         let image = status.observation.image
         commit = status.applied?.commit
-        otherHost = status.applied.flatMap { $0.host == StableHash.id(host) ? nil : "id \(String($0.host, radix: 16))" }
+        otherHost = image.owner(otherThan: host).map(\.description)
         let interfaces = Dictionary(status.observation.interfaces.map { ($0.ifindex, $0) }) { first, _ in first }
         uplink = image.config.map { config in
             Uplink(
@@ -110,8 +110,16 @@ struct StatusReport: Encodable {
             + (otherHost.map { " (for another host: \($0))" } ?? "")
     }
 
-    var text: String {
-        guard let uplink else { return head }
+    /// For people; `directory` is where the maps were looked for.
+    func text(below directory: String) -> String {
+        guard let uplink else {
+            guard !attachments.isEmpty else {
+                return head + " Are its maps pinned elsewhere than below \(directory)? Then say where by --bpffs."
+            }
+            let places = Set(attachments.map(\.interface)).sorted().joined(separator: ", ")
+            return head + "\nPrograms are attached all the same, to \(places): their maps are not below \(directory) but pinned elsewhere "
+                + "(say where by --bpffs), or their pins were removed (`apply` makes them anew, `detach` takes the programs off)."
+        }
         var lines = [head]
         let place = uplink.interface.map { "\($0), \(Self.words(uplink))" } ?? "its interface is awaited"
         lines.append("Underlay: \(uplink.address) on \(place); Geneve on UDP port \(uplink.port), MTU \(uplink.mtu), \(peers) peers")

@@ -34,10 +34,47 @@ import Testing
             #expect(unknown.status == 1)
             #expect(unknown.error.contains("h9") && unknown.error.contains("h1, h2"), "\(unknown.error)")
             let other = try await tool.run("detach", "--host", "h2", "--bpffs", lab.bpffs("h1"))
-            #expect(other.status != 0, "the maps of h1 are not h2's to remove")
+            #expect(other.status == 4, "the maps of h1 are not h2's to remove")
+            #expect(other.error.contains("host h1 (172.16.0.1)"), "\(other.error)")
             let nowhere = try await lab.tool(on: "h1").run("apply", "--repo", lab.repo, "--host", "h1", "--bpffs", lab.git.folder)
             #expect(nowhere.status == 1 && nowhere.error.contains("bpffs"), "\(nowhere.error)")
             try await ScenarioTests.holds(lab, fleet)
+        }
+    }
+
+    @Test func anotherHostsMapsAreNotTakenOver() async throws {
+        var fleet = Self.twoHosts()
+        try await LabFixture.with(fleet) { lab in
+            // The machine h2, and the pins of h1.
+            let h2 = lab.tool(on: "h2")
+            let rows = try await lab.rows("h1", "endpoints")
+            for command in ["plan", "apply", "run"] {
+                let words = [command, "--repo", lab.repo, "--host", "h2", "--bpffs", lab.bpffs("h1")]
+                // `run` would try again and again.
+                let refused = try await Tool.execute(
+                    (command == "run" ? ["timeout", "3"] : []) + [h2.path] + words, namespace: h2.namespace)
+                if command != "run" { #expect(refused.status == 4) }
+                #expect(
+                    refused.error.contains("those of host h1 (172.16.0.1), not of h2")
+                        && refused.error.contains("--bpffs of h2") && refused.error.contains("detach --host h1"), "\(refused.error)")
+            }
+            #expect(try await lab.rows("h1", "endpoints") == rows)
+            try await ScenarioTests.holds(lab, fleet)
+            // Inside a host of a lab, the maps are that host's unless something else is said.
+            let inside = try await Tool().run(
+                "lab", "exec", "--name", lab.name, "--host", "h2", "--", h2.path, "apply", "--repo", lab.repo, "--host", "h2")
+            #expect(inside.status == 0 && inside.output.contains("No changes."), "\(inside.output)\(inside.error)")
+            let nothing = try await h2.succeed("status", "--host", "h2", "--bpffs", lab.bpffs("h9"))
+            #expect(nothing.contains("nothing is applied here") && nothing.contains("--bpffs"), "\(nothing)")
+            #expect(nothing.contains("Programs are attached all the same, to eth0, v-acm-b"), "\(nothing)")
+
+            // Another name for the same machine is no other machine.
+            fleet[host: "h2"].name = "h3"
+            fleet.move("acme/prod/web/b", to: "h3")
+            try await lab.commit(fleet)
+            let words = ["--repo", lab.repo, "--host", "h3", "--bpffs", lab.bpffs("h2")]
+            #expect(try await h2.run(["apply"] + words).succeeded)
+            #expect(try await h2.run(["plan"] + words).output.contains("No changes."))
         }
     }
 

@@ -83,6 +83,7 @@ struct CompileTests {
                         lengths4: four.sorted().reversed(), lengths6: six.sorted().reversed())
                 }
             }
+            wanted.names[StableHash.id(host.name)] = host.name
             wanted.config = ConfigRow(
                 address: host.address, uplink: try #require(interfaces[host.interface]), port: topology.cluster.port,
                 mtu: UInt16(min(host.mtu ?? 1500, 1500)))
@@ -90,6 +91,30 @@ struct CompileTests {
             wanted.applied = image.applied
             if image != wanted { Issue.record("seed \(seed), \(host.name): \(Fleet.difference(image, wanted))") }
         }
+    }
+
+    @Test("rows are one host's, by name or by address")
+    func owner() throws {
+        var builder = TopologyBuilder(settle: 0)
+        builder.host("h1", 1)
+        builder.host("h2", 2)
+        let topology = builder.build()
+        var fleet = Fleet(topology)
+        _ = try fleet.converge(to: topology, base: nil, seed: 0)
+        var image = fleet["h1"].image
+        let (own, other) = (topology.hosts[0].address, topology.hosts[1].address)
+        #expect(image.owner(otherThan: "h1", at: own) == nil)
+        #expect(image.owner(otherThan: "h1", at: other) == nil, "the same name, renumbered")
+        #expect(image.owner(otherThan: "h9", at: own) == nil, "the same machine, renamed")
+        #expect(image.owner(otherThan: "h2", at: other)?.description == "h1 (\(own))")
+        #expect(image.owner(otherThan: "h2")?.description == "h1 (\(own))")
+        image.names = [:]
+        #expect(image.owner(otherThan: "h2", at: other, in: topology)?.description == "h1 (\(own))", "of an older version")
+        #expect(image.owner(otherThan: "h2", at: other)?.description == "at \(own)")
+        image.applied = nil
+        #expect(image.owner(otherThan: "h2", at: other, in: topology)?.description == "h1 (\(own))", "killed in its first apply")
+        #expect(image.owner(otherThan: "h1", at: own) == nil)
+        #expect(Image().owner(otherThan: "h2", at: other) == nil)
     }
 
     @Test("/31, /32, /127, /128 have no reserved addresses but a gateway that is said")
