@@ -10,6 +10,9 @@ public struct ApplyOutcome: Sendable {
     /// How the uplink is attached after its driver refused what the plan asked for.
     public var fellBack: DatapathRow?
 
+    /// Whether nothing was done that counts.
+    public var isEmpty: Bool { added + changed + destroyed == 0 }
+
     public init() {}
 
     mutating func count(_ step: Step) {

@@ -6,15 +6,16 @@ extension Lab {
     /// Makes the namespaces and links of `topology`, or makes those of a running lab like it, and reconciles every host.
     ///
     /// A lab that runs is reconciled in three rounds, each of all hosts: no host takes down what another still points to.
-    /// What is there already and right is not touched.
+    /// Links get what the hosts will need before, and lose what they needed after. What is there already and right is not
+    /// touched.
     ///
     /// - Parameter reconcile: the arguments of `executable` for a host and a phase (`add`, `switch`, `remove`: up to and
     ///   including it); it runs in the host's network namespace. Nil: none for this host.
-    /// - Parameter report: told of every run that ended well.
+    /// - Returns: every run that ended well, round by round, each in the order of the hosts.
+    @discardableResult
     public func up(
-        _ topology: Topology, underlay: Underlay = .bridged, reconcile: @escaping @Sendable (Host, String) -> [String]?,
-        report: @escaping @Sendable (Reconciliation) -> Void = { _ in }
-    ) async throws(LabError) {
+        _ topology: Topology, underlay: Underlay = .bridged, reconcile: @escaping @Sendable (Host, String) -> [String]?
+    ) async throws(LabError) -> [Reconciliation] {
         let lock = try LabLock(self)
         defer { lock.unlock() }
         let layout = Layout(topology, lab: self, underlay: underlay)
@@ -30,10 +31,15 @@ extension Lab {
 
         try Self.mountBPFFileSystem()
         mkdir(bpffs, 0o700)
+        var runs: [Reconciliation] = []
         for phase in wasRunning ? ["add", "switch", "remove"] : ["remove"] {
-            try await reconcileAll(topology.hosts, phase, reconcile, report)
+            runs += try await reconcileAll(topology.hosts, phase, reconcile)
+            // Their hosts answer for the new gateways and MACs by now; a gateway's MAC is still remembered by who asked.
+            if phase == "add" { try await adjustEndpoints(layout) }
         }
+        try releaseOffloads(layout)
         try await removeHosts(before, kept: Set(topology.hosts.map(\.name)))
+        return runs
     }
 
     /// Everything of this lab that exists.
@@ -92,21 +98,30 @@ extension Lab {
         try await Command.forEach(wrong) { link throws(LabError) in
             try await Command.ip(layout.hostLines(link), in: link.namespace)
         }
-        try setOffloads(layout)
+        // Before a host forwards in XDP; what no host needs any more stays until all have left it.
+        if layout.needsChecksums { try setTransmitChecksum(false, layout.hosts) }
+        try setReceiveAggregation(true, layout.hosts.filter(\.isXDP))
     }
 
-    private func setOffloads(_ layout: Layout) throws(LabError) {
-        for link in layout.hosts {
-            let isSet = try Namespace.within(link.namespace) {
-                Offload.transmitChecksum.set(!layout.needsChecksums, interface: link.interface)
-            }
+    /// Takes back what XDP needed, where no host forwards in it any more.
+    private func releaseOffloads(_ layout: Layout) throws(LabError) {
+        if !layout.needsChecksums { try setTransmitChecksum(true, layout.hosts) }
+        try setReceiveAggregation(false, layout.hosts.filter { !$0.isXDP })
+    }
+
+    private func setTransmitChecksum(_ isOn: Bool, _ links: [Layout.HostLink]) throws(LabError) {
+        for link in links {
+            let isSet = try Namespace.within(link.namespace) { Offload.transmitChecksum.set(isOn, interface: link.interface) }
             guard isSet else {
                 throw LabError("set checksum offload of", "\(link.interface) of \(link.host)", cause: Files.errorText())
             }
         }
-        // What XDP redirects out of a veth is picked up at the other end only if that end polls, as it does for GRO.
+    }
+
+    /// What XDP redirects out of a veth is picked up at the other end only if that end polls, as it does for GRO.
+    private func setReceiveAggregation(_ isOn: Bool, _ links: [Layout.HostLink]) throws(LabError) {
         let refused = try Namespace.within(underlayNamespace) {
-            layout.hosts.first { !Offload.receiveAggregation.set($0.isXDP, interface: $0.port) }
+            links.first { !Offload.receiveAggregation.set(isOn, interface: $0.port) }
         }
         if let refused {
             throw LabError("set receive offload of", "the underlay's port of \(refused.host)", cause: Files.errorText())
@@ -116,9 +131,7 @@ extension Lab {
     private func connectEndpoints(_ layout: Layout, _ before: Snapshot) async throws(LabError) {
         // Of a lab that was not there before, nothing but what was just made is there now.
         var now = before.links.isEmpty ? before : try await snapshot()
-        var wrong = layout.endpoints.filter { link in
-            now.alias("eth0", in: link.namespace) != link.alias || now.alias(link.interface, in: link.hostNamespace) == nil
-        }
+        var wrong = layout.endpoints.filter { !$0.stands(in: now) }
         // The name on the host may be taken, by an older link of the same endpoint or by another's.
         let taken = wrong.filter { now.alias($0.interface, in: $0.hostNamespace) != nil }
         let unfinished = wrong.filter { now.alias(Self.temporary, in: $0.namespace) != nil }
@@ -129,9 +142,7 @@ extension Lab {
                 try await Command.ip(["link del dev \(link.interface)"], in: link.hostNamespace)
             }
             now = try await snapshot()
-            wrong = layout.endpoints.filter { link in
-                now.alias("eth0", in: link.namespace) != link.alias || now.alias(link.interface, in: link.hostNamespace) == nil
-            }
+            wrong = layout.endpoints.filter { !$0.stands(in: now) }
         }
         // Make before break: the new link is there before the old one goes.
         let snapshot = now
@@ -152,27 +163,42 @@ extension Lab {
         }
     }
 
+    /// Gives endpoints whose links stay the MACs and gateways that they have by now.
+    private func adjustEndpoints(_ layout: Layout) async throws(LabError) {
+        let now = try await snapshot()
+        let changed = layout.endpoints.filter { now.alias("eth0", in: $0.namespace) != $0.alias }
+        try await Command.forEach(changed) { link throws(LabError) in
+            try await Command.ip(Layout.adjustment(link), in: link.namespace)
+        }
+    }
+
     private static let temporary = "eth0-new"
 
     private func reconcileAll(
-        _ hosts: [Host], _ phase: String, _ reconcile: @escaping @Sendable (Host, String) -> [String]?,
-        _ report: @escaping @Sendable (Reconciliation) -> Void
-    ) async throws(LabError) {
-        let failures = await Command.map(hosts) { host -> LabError? in
+        _ hosts: [Host], _ phase: String, _ reconcile: @escaping @Sendable (Host, String) -> [String]?
+    ) async throws(LabError) -> [Reconciliation] {
+        let outcomes = await Command.map(hosts) { host -> Result<Reconciliation, LabError>? in
             guard let arguments = reconcile(host, phase) else { return nil }
             do throws(LabError) {
                 let outcome = try await run(arguments, host: host.name)
                 guard outcome.succeeded else {
                     let text = outcome.error.isEmpty ? outcome.output : outcome.error
-                    return LabError("reconcile", host.name, cause: text.isEmpty ? Command.firstLine(text) : text)
+                    return .failure(LabError("reconcile", host.name, cause: text.isEmpty ? Command.firstLine(text) : text))
                 }
-                report(Reconciliation(host: host.name, phase: phase, output: outcome.output))
-                return nil
+                return .success(Reconciliation(host: host.name, phase: phase, output: outcome.output))
             } catch {
-                return error
+                return .failure(error)
             }
         }.compactMap(\.self)
-        guard let first = failures.first else { return }
+        var runs: [Reconciliation] = []
+        var failures: [LabError] = []
+        for outcome in outcomes {
+            switch outcome {
+            case .success(let run): runs.append(run)
+            case .failure(let error): failures.append(error)
+            }
+        }
+        guard let first = failures.first else { return runs }
         guard failures.count > 1 else { throw first }
         throw LabError(
             "reconcile", failures.map(\.subject).joined(separator: ", "),

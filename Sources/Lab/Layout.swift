@@ -27,7 +27,15 @@ struct Layout: Sendable {
         /// Destination and gateway; without one, the destination is on the link.
         let routes: [(destination: String, gateway: IPAddress?)]
         let mtu: Int
+        /// What the link was made for, as a beginning of `alias`: another one means that it must be made anew.
+        let kind: String
         let alias: String
+
+        /// Whether the link is there, if perhaps with another MAC or gateway.
+        func stands(in snapshot: Snapshot) -> Bool {
+            snapshot.alias("eth0", in: namespace)?.hasPrefix(kind + ".") == true
+                && snapshot.alias(interface, in: hostNamespace) != nil
+        }
     }
 
     let underlay: Lab.Underlay
@@ -76,21 +84,25 @@ struct Layout: Sendable {
             }
             routes.append((destination, gateway))
         }
-        let parts =
-            [endpoint.name, endpoint.host, endpoint.interface, "\(mac)", "\(mtu)"] + addresses.map { "\($0)" }
-            + routes.map { "\($0)" }
+        let kind = alias(
+            lab, "endpoint", [endpoint.name, endpoint.host, endpoint.interface, "\(mtu)"] + addresses.map { "\($0)" })
         return EndpointLink(
             endpoint: endpoint.name, namespace: lab.namespace(endpoint: endpoint.name),
             hostNamespace: lab.namespace(host: endpoint.host), interface: endpoint.interface, mac: mac, addresses: addresses,
-            routes: routes, mtu: mtu, alias: alias(lab, "endpoint", parts))
+            routes: routes, mtu: mtu, kind: kind,
+            alias: "\(kind).\(digest(["\(mac)"] + routes.map { "\($0)" }))")
     }
 
     static func port(host: String) -> String { "u" + String(StableHash.id(host) >> 16, radix: 16) }
 
     private static func alias(_ lab: Lab, _ kind: String, _ parts: [String]) -> String {
+        "\(lab.prefix)\(kind).\(digest(parts))"
+    }
+
+    private static func digest(_ parts: [String]) -> String {
         var hash = StableHash()
         for part in parts { hash.combine(part) }
-        return "\(lab.prefix)\(kind).\(String(hash.value, radix: 16))"
+        return String(hash.value, radix: 16)
     }
 
     // MARK: Lines for ip(8)
@@ -134,10 +146,16 @@ struct Layout: Sendable {
 
     static func lines(_ link: EndpointLink) -> [String] {
         link.addresses.map { "addr replace \($0.address)/\($0.length) dev eth0\($0.address.isIPv4 ? "" : " nodad")" }
-            + ["link set dev eth0 up"]
-            + link.routes.map { route in
-                // On the link whatever its prefix: a /32 has its gateway outside.
-                "route replace \(route.destination) \(route.gateway.map { "via \($0) dev eth0 onlink" } ?? "dev eth0")"
-            } + ["link set dev eth0 alias \(link.alias)"]
+            + ["link set dev eth0 up"] + routeLines(link)
+    }
+
+    /// For a link that stays: nothing is taken away before its successor is there.
+    static func adjustment(_ link: EndpointLink) -> [String] { ["link set dev eth0 address \(link.mac)"] + routeLines(link) }
+
+    private static func routeLines(_ link: EndpointLink) -> [String] {
+        link.routes.map { route in
+            // On the link whatever its prefix: a /32 has its gateway outside.
+            "route replace \(route.destination) \(route.gateway.map { "via \($0) dev eth0 onlink" } ?? "dev eth0")"
+        } + ["link set dev eth0 alias \(link.alias)"]
     }
 }

@@ -126,8 +126,8 @@ struct ApplyCommand: ParsableCommand {
     }
 
     /// The JSON form of what was done.
-    struct Report: Encodable {
-        let formatVersion = Plan.formatVersion
+    struct Report: Codable {
+        var formatVersion = Plan.formatVersion
         let host: String
         let commit: String
         let added: Int

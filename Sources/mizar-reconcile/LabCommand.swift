@@ -1,3 +1,4 @@
+import Applier
 public import ArgumentParser
 import Desired
 import Glibc
@@ -40,23 +41,32 @@ struct LabUpCommand: AsyncParsableCommand {
         // Hosts read the mirror that was just fetched.
         let repo = try Mirror.local(source.repo, cache: source.revision.cache)
         let source = source
-        let quiet = output.quiet
         let ref = desired.commit.isEmpty ? nil : desired.commit
-        try await lab.up(desired.topology, underlay: underlay) { host, phase in
+        let runs = try await lab.up(desired.topology, underlay: underlay) { host, phase in
             var arguments = ["apply", "--repo", repo, "--host", host.name, "--bpffs", lab.bpffs(host: host.name)]
             if let ref { arguments += ["--ref", ref] }
             if let path = source.revision.path { arguments += ["--path", path] }
-            return arguments + ["--through", phase, "--quiet"]
-        } report: { run in
-            // Where nobody takes this, the closing line fails.
-            if !quiet { try? Output.print("\(run.host): \(run.output.split(separator: "\n").last ?? "")") }
+            return arguments + ["--through", phase, "--quiet", "--format", "json"]
         }
-        if !output.quiet {
-            let topology = desired.topology
-            try Output.print(
-                "Lab \(options.name) is up: \(topology.hosts.count) hosts, \(topology.endpoints.count) endpoints, \(underlay.rawValue) underlay."
-            )
+        if output.quiet { return }
+        let topology = desired.topology
+        for host in topology.hosts { try Output.print("\(host.name): \(Self.closing(runs.filter { $0.host == host.name }))") }
+        let (hosts, endpoints) = (topology.hosts.count, topology.endpoints.count)
+        try Output.print(
+            "Lab \(options.name) is up: \(hosts) \(hosts == 1 ? "host" : "hosts"), "
+                + "\(endpoints) \(endpoints == 1 ? "endpoint" : "endpoints"), \(underlay.rawValue) underlay.")
+    }
+
+    /// What the rounds on one host have come to.
+    private static func closing(_ runs: [Lab.Reconciliation]) throws -> String {
+        var sum = ApplyOutcome()
+        for run in runs {
+            let report = try Output.decode(ApplyCommand.Report.self, from: Array(run.output.utf8))
+            sum.added += report.added
+            sum.changed += report.changed
+            sum.destroyed += report.destroyed
         }
+        return sum.isEmpty ? "No changes." : "\(sum.added) added, \(sum.changed) changed, \(sum.destroyed) destroyed."
     }
 }
 

@@ -113,7 +113,7 @@ final class Daemon {
 
     private func report(_ result: Reconciliation.Result) {
         let outcome = result.outcome
-        if outcome.added + outcome.changed + outcome.destroyed > 0 {
+        if !outcome.isEmpty {
             logger.info(
                 "applied",
                 metadata: [

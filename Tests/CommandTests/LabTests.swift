@@ -92,14 +92,12 @@ private let isPrivileged = geteuid() == 0 || getenv("MIZAR_REQUIRE_BPF") != nil
 
     @Test func hostsAreReconciledInRounds() async throws {
         try await withLab(executable: "/bin/sh") { lab in
-            let log = Log()
             let arguments = { @Sendable (host: Host, phase: String) -> [String]? in ["-c", "ip -o link show; echo \(phase)"] }
-            try await lab.up(.sample, reconcile: arguments) { log.add($0) }
-            #expect(log.entries.map(\.phase) == ["remove", "remove", "remove"])
-            #expect(log.entries.first { $0.host == "h1" }?.output.contains("v-web-1") == true, "in the host's namespace")
-            log.clear()
-            try await lab.up(.sample, reconcile: arguments) { log.add($0) }
-            #expect(log.entries.map(\.phase) == ["add", "add", "add", "switch", "switch", "switch", "remove", "remove", "remove"])
+            let first = try await lab.up(.sample, reconcile: arguments)
+            #expect(first.map(\.phase) == ["remove", "remove", "remove"])
+            #expect(first.first { $0.host == "h1" }?.output.contains("v-web-1") == true, "in the host's namespace")
+            let second = try await lab.up(.sample, reconcile: arguments)
+            #expect(second.map(\.phase) == ["add", "add", "add", "switch", "switch", "switch", "remove", "remove", "remove"])
             let error = await #expect(throws: LabError.self) {
                 try await lab.up(.sample) { host, _ in ["-c", host.name == "h2" ? "echo no >&2; exit 5" : "true"] }
             }
@@ -200,21 +198,6 @@ private let isPrivileged = geteuid() == 0 || getenv("MIZAR_REQUIRE_BPF") != nil
 }
 
 // MARK: Support
-
-private final class Log: @unchecked Sendable {
-    private let lock = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
-    private var list: [Lab.Reconciliation] = []
-    init() { pthread_mutex_init(lock, nil) }
-    deinit { lock.deallocate() }
-    private func locked<T>(_ body: () -> T) -> T {
-        pthread_mutex_lock(lock)
-        defer { pthread_mutex_unlock(lock) }
-        return body()
-    }
-    func add(_ entry: Lab.Reconciliation) { locked { list.append(entry) } }
-    func clear() { locked { list = [] } }
-    var entries: [Lab.Reconciliation] { locked { list } }
-}
 
 /// A lab of a test's own, gone afterwards.
 private func withLab(executable: String = "/bin/true", _ body: (Lab) async throws -> Void) async throws {

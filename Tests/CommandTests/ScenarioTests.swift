@@ -189,4 +189,47 @@ import Testing
             try await Self.holds(lab, fleet)
         }
     }
+
+    /// The uplinks keep what XDP needs until the last host has left it.
+    @Test func allHostsLeaveXDPUnderTraffic() async throws {
+        var fleet = Self.oneNetwork("xdp", hosts: 3)
+        fleet.roles(on: "h3")
+        try await LabFixture.with(fleet) { lab in
+            let flows = [("acme/prod/web/a", "acme/prod/web/b"), ("acme/prod/web/b", "acme/prod/web/a")]
+            for datapath in ["tc", "xdp", "tc"] {
+                for host in fleet.hosts.indices { fleet.hosts[host].datapath = datapath }
+                let reports = try await lab.underTraffic(flows, of: fleet) { try await lab.change(to: fleet) }
+                for report in reports { #expect(report.isUnharmed, "to \(datapath): \(report)") }
+            }
+            try await Self.holds(lab, fleet)
+        }
+    }
+
+    /// A gateway that is another address, and another MAC: the interface and its routes stay.
+    @Test func aGatewayChangesUnderTraffic() async throws {
+        var fleet = Self.oneNetwork("tc", hosts: 3)
+        fleet.network("acme/prod/db", 2)
+        fleet.endpoint("acme/prod/db/c", 10, on: "h2")
+        try await LabFixture.with(fleet) { lab in
+            let flows = [("acme/prod/web/a", "acme/prod/db/c"), ("acme/prod/db/c", "acme/prod/web/a")]
+            let link = try await lab.inside("acme/prod/web/a", "ip", "-o", "link", "show", "dev", "eth0").output.prefix { $0 != "<" }
+            fleet.networks[0].gateways = ["10.0.1.254", "fd00:1:0:1::fe"]
+            for ipv6 in [false, true] {
+                let reports = try await lab.underTraffic(flows, of: fleet, ipv6: ipv6) { try await lab.change(to: fleet) }
+                for report in reports { #expect(report.isUnharmed, "\(report)") }
+                #expect(
+                    try await lab.inside("acme/prod/web/a", "ip", ipv6 ? "-6" : "-4", "route", "show", "default").output
+                        .contains(fleet.networks[0].gateways[ipv6 ? 1 : 0]))
+                if !ipv6 { fleet.networks[0].gateways = ["10.0.1.253", "fd00:1:0:1::fd"] }
+            }
+            try await Self.holds(lab, fleet)
+            for index in fleet.endpoints.indices where fleet.endpoints[index].path == "acme/prod/web/a" {
+                fleet.endpoints[index].mac = "02:00:00:00:00:77"
+            }
+            try await lab.change(to: fleet)
+            let now = try await lab.inside("acme/prod/web/a", "ip", "-o", "link", "show", "dev", "eth0").output
+            #expect(now.hasPrefix(link) && now.contains("02:00:00:00:00:77"), "the same link, \(now)")
+            try await Self.holds(lab, fleet)
+        }
+    }
 }

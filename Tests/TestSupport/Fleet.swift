@@ -21,6 +21,8 @@ public struct Fleet: Sendable {
         public var name: String
         public var cidrs: [String]
         public var bouncers = 1
+        /// Empty: the first addresses.
+        public var gateways: [String] = []
     }
 
     public struct Endpoint: Sendable {
@@ -176,6 +178,7 @@ public struct Fleet: Sendable {
             bouncers: \(network.bouncers)
 
             """
+        if !network.gateways.isEmpty { text += "gateways: \(Self.list(network.gateways))\n" }
         let own = endpoints.filter { $0.network == network.name }
         if !own.isEmpty { text += "endpoints:\n" }
         for endpoint in own {
