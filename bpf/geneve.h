@@ -37,8 +37,21 @@ struct outer {
 	__be16 ethertype; /* the inner frame's */
 };
 
+static __always_inline __be16 geneve_port(const struct mzr_config *row)
+{
+	return row->port ? row->port : bpf_htons(MZR_GENEVE_PORT);
+}
+
+/* More than one, while the cluster goes from one to another. */
+static __always_inline bool is_geneve_port(const struct mzr_config *row, __be16 port)
+{
+	return port == geneve_port(row) ||
+	       (port && (port == row->other_ports[0] || port == row->other_ports[1]));
+}
+
 /* UDP datagrams to Geneve's port, of any state of health. Gives the offset of the UDP header. */
-static __always_inline int find_geneve(struct cursor *c, __be16 port, struct outer *out, __u16 *fragment)
+static __always_inline int find_geneve(struct cursor *c, const struct mzr_config *row, struct outer *out,
+				       __u16 *fragment)
 {
 	struct ethhdr *eth = at(c, 0, sizeof(*eth) + sizeof(struct iphdr));
 	struct iphdr *ip;
@@ -54,15 +67,10 @@ static __always_inline int find_geneve(struct cursor *c, __be16 port, struct out
 	    (*fragment & MZR_FRAGMENT_MASK))
 		return MZR_PASS;
 	udp = at(c, ETH_HLEN + header, sizeof(*udp));
-	if (!udp || udp->dest != port)
+	if (!udp || !is_geneve_port(row, udp->dest))
 		return MZR_PASS;
 	out->udp = ETH_HLEN + header;
 	return 0;
-}
-
-static __always_inline __be16 geneve_port(const struct mzr_config *row)
-{
-	return row->port ? row->port : bpf_htons(MZR_GENEVE_PORT);
 }
 
 static __always_inline bool is_stage_option(const struct mzr_stage_option *option)
@@ -206,7 +214,7 @@ static __always_inline int read_outer(struct cursor *c, const struct mzr_config 
 
 	out->option = 0;
 	out->stage = MZR_STAGE_NONE;
-	if (find_geneve(c, geneve_port(row), out, &fragment) == MZR_PASS)
+	if (find_geneve(c, row, out, &fragment) == MZR_PASS)
 		return MZR_PASS;
 	ip = peek(c, ETH_HLEN, sizeof(*ip));
 	if (!ip || !row->address || ip->daddr != row->address)

@@ -20,7 +20,7 @@ static __always_inline bool is_geneve(struct __sk_buff *skb, const struct mzr_co
 	struct outer out;
 	__u16 fragment;
 
-	return !skb->vlan_present && find_geneve(&c, geneve_port(row), &out, &fragment) != MZR_PASS;
+	return !skb->vlan_present && find_geneve(&c, row, &out, &fragment) != MZR_PASS;
 }
 
 static __always_inline int guard_program(struct __sk_buff *skb)

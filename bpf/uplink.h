@@ -97,6 +97,7 @@ static __always_inline bool readdress(const struct cursor *c, const struct mzr_c
 	ip->check = check;
 	ip->saddr = row->address;
 	ip->daddr = way->host;
+	udp->dest = geneve_port(row);
 	udp->check = 0;
 	return true;
 }
@@ -138,6 +139,7 @@ static __noinline int add_stage(struct __sk_buff *skb, const struct mzr_config *
 	headers.ip.check = ipv4_checksum(&headers.ip);
 	total -= sizeof(headers.ip);
 	headers.udp.len = headers.ip.tot_len ? bpf_htons(total) : 0;
+	headers.udp.dest = geneve_port(row);
 	headers.udp.check = 0;
 	headers.geneve.version_length = words;
 	headers.geneve.flags |= MZR_GENEVE_CRITICAL;

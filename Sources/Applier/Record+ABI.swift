@@ -257,12 +257,15 @@ extension ConfigRow {
     fileprivate init(_ value: mzr_config) {
         self.init(
             address: IPAddress(v4: UInt32(bigEndian: value.address)), uplink: value.uplink,
-            port: UInt16(bigEndian: value.port), mtu: value.mtu)
+            port: UInt16(bigEndian: value.port), mtu: value.mtu,
+            otherPorts: [value.other_ports.0, value.other_ports.1].filter { $0 != 0 }.map(UInt16.init(bigEndian:)))
     }
 
     fileprivate var value: mzr_config? {
-        guard let address = address.v4 else { return nil }
-        return mzr_config(address: address.bigEndian, uplink: uplink, port: port.bigEndian, mtu: mtu, reserved: 0)
+        guard let address = address.v4, otherPorts.count <= 2 else { return nil }
+        let others = otherPorts.map(\.bigEndian) + [0, 0]
+        return mzr_config(
+            address: address.bigEndian, uplink: uplink, port: port.bigEndian, mtu: mtu, other_ports: (others[0], others[1]))
     }
 }
 

@@ -16,6 +16,8 @@ struct Differ {
     var due: [(rank: Rank, step: Step)] = []
     var waiting: [Plan.Waiting] = []
     var warnings: [Diagnostic] = []
+    /// Whether this plan lets Geneve go to another port.
+    private var changesPort = false
 
     var live: Image { observation.image }
     var next: Image { meanwhile.next }
@@ -23,7 +25,8 @@ struct Differ {
 
     /// The order of a plan's steps: make before break.
     enum Rank: Int, Comparable {
-        case capacity, disown, programs, foreign, waits, release, base, ports, attach, datapath, endpoints, lengths, networks, vpcs
+        case capacity, disown, programs, foreign, waits, release, base, ports, attach, datapath
+        case leaving, sending, endpoints, lengths, networks, vpcs
         case detach, removeVPCs, removeNetworks, removeEndpoints, shrink, removePorts, removeHosts
         case waited, applied
 
@@ -128,9 +131,7 @@ struct Differ {
     }
 
     private mutating func diffBase() {
-        if live.config != next.config, let config = next.config {
-            schedule(.base, .add, before: live.config.map(Record.config), after: .config(config))
-        }
+        if let config = next.config { diffConfig(config) }
         for (address, row) in next.hosts where live.hosts[address] != row {
             schedule(.base, .add, before: live.hosts[address].map { .host(address, $0) }, after: .host(address, row))
         }
@@ -139,6 +140,20 @@ struct Differ {
         for (address, row) in live.hosts where next.hosts[address] == nil {
             schedule(rank, address == host.address ? .add : .remove, before: .host(address, row), after: nil)
         }
+    }
+
+    /// Geneve goes to another port after the pointers to hosts that left the topology, which will never take it, and before
+    /// those to hosts that came, which never took the one of before.
+    private mutating func diffConfig(_ config: ConfigRow) {
+        var first = config
+        if let found = live.config, config.otherPorts.contains(found.port) {
+            (first.port, first.otherPorts) = (found.port, found.otherPorts)
+        }
+        if live.config != first {
+            schedule(.base, Self.phase(live.config, first), before: live.config.map(Record.config), after: .config(first))
+        }
+        changesPort = first != config
+        if changesPort { schedule(.sending, Self.phase(first, config), before: .config(first), after: .config(config)) }
     }
 
     private mutating func diffPorts(from start: Image) {
@@ -173,12 +188,18 @@ struct Differ {
         return endpoint.host == host.name ? .add : .remove
     }
 
+    /// Of a pointer, where nothing else changes in its row.
+    private func rank(_ usual: Rank, from members: [IPAddress], to wanted: [IPAddress]) -> Rank {
+        changesPort && members != wanted && members.contains { index.host(at: $0) == nil } ? .leaving : usual
+    }
+
     private mutating func diffEndpoints(from start: Image) {
         for (key, row) in next.endpoints where start.endpoints[key] != row {
             let found = start.endpoints[key]
             let moves = found.map { $0.kind == .remote && row.kind == .remote && $0.host != row.host } ?? false
             schedule(
-                .endpoints, moves || (found?.kind == .local && row.kind == .remote) ? .switch : .add,
+                moves ? rank(.endpoints, from: [found?.host ?? row.host], to: [row.host]) : .endpoints,
+                moves || (found?.kind == .local && row.kind == .remote) ? .switch : .add,
                 before: found.map { .endpoint(key, $0) }, after: .endpoint(key, row))
         }
         for (key, row) in start.endpoints where next.endpoints[key] == nil {
@@ -192,7 +213,8 @@ struct Differ {
         for (key, row) in next.networks where start.networks[key] != row {
             let found = start.networks[key]
             schedule(
-                .networks, Self.phase(found.map { ($0.bouncers, $0.held) }, row.bouncers, row.held),
+                found?.held == row.held ? rank(.networks, from: found?.bouncers ?? [], to: row.bouncers) : .networks,
+                Self.phase(found.map { ($0.bouncers, $0.held) }, row.bouncers, row.held),
                 before: found.map { .network(key, $0) }, after: .network(key, row))
         }
         for (key, row) in start.networks where next.networks[key] == nil {
@@ -221,7 +243,9 @@ struct Differ {
             step.held = row.held
             if step != last {
                 schedule(
-                    .vpcs, Self.phase((last.dividers, last.held), row.dividers, row.held), before: .vpc(vni, last),
+                    start.vpcs[vni] == last && step.held == last.held
+                        ? rank(.vpcs, from: last.dividers, to: step.dividers) : .vpcs,
+                    Self.phase((last.dividers, last.held), row.dividers, row.held), before: .vpc(vni, last),
                     after: .vpc(vni, step))
                 last = step
             }
@@ -231,6 +255,13 @@ struct Differ {
             let phase: Phase = index.vpcByVNI[vni] == nil ? .add : .remove
             schedule(.removeVPCs, phase, before: .vpc(vni, row), after: nil)
         }
+    }
+
+    /// Of a change to the config row: what the port asks for.
+    private static func phase(_ found: ConfigRow?, _ row: ConfigRow) -> Phase {
+        guard let found else { return .add }
+        if found.port != row.port { return .switch }
+        return Set(found.otherPorts).isSubset(of: row.otherPorts) ? .add : .remove
     }
 
     /// Of a change to a row of pointers.
@@ -265,6 +296,12 @@ struct Differ {
     private mutating func listWaiting() {
         guard meanwhile.isUnsettled else { return }
         let (next, switched, final) = (meanwhile.next, meanwhile.switched, meanwhile.final)
+        if next.config != switched.config {
+            wait(.switch, meanwhile.portSwitchDue, next.config.map(Record.config), switched.config.map(Record.config))
+        }
+        if switched.config != final.config {
+            wait(.remove, meanwhile.portRemoveDue, switched.config.map(Record.config), final.config.map(Record.config))
+        }
         for (key, row) in switched.endpoints where next.endpoints[key] != row {
             wait(.switch, meanwhile.endpointDue[key], next.endpoints[key].map { .endpoint(key, $0) }, .endpoint(key, row))
         }

@@ -14,6 +14,7 @@ extension Record {
             hash.combine(row.uplink)
             hash.combine(row.port)
             hash.combine(row.mtu)
+            for port in row.otherPorts { hash.combine(port) }
         case .host(_, let row): hash.combine(row.host)
         case .vpc(_, let row):
             hash.combine(row.vpc)

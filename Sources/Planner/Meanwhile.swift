@@ -10,6 +10,7 @@ import Topology
 /// - A pointer stays on its target while that lives, for one settle time; a row that is new here starts with the targets
 ///   of the commit before.
 /// - A VNI that passes to another VPC is empty for two.
+/// - Another UDP port of Geneve is taken at once, sent to after one settle time, and the only one after two.
 ///
 /// Each of these has one clock, a row of `waits`, keyed by what is waited for: when that changes, the clock starts again.
 struct Meanwhile {
@@ -40,6 +41,8 @@ struct Meanwhile {
     var endpointDue: [EndpointKey: UInt64] = [:]
     var networkDue: [NetworkKey: UInt64] = [:]
     var vpcDue: [UInt32: UInt64] = [:]
+    var portSwitchDue: UInt64?
+    var portRemoveDue: UInt64?
 
     var isUnsettled: Bool { !waits.isEmpty }
     var longest: UInt64 { Phase.remove.delay(settle: settle) }
@@ -74,6 +77,7 @@ struct Meanwhile {
         next = switched
         pointEndpoints()
         pointRoles()
+        changePort()
     }
 
     // MARK: Clocks
@@ -91,7 +95,7 @@ struct Meanwhile {
         return delay - (now - since)
     }
 
-    enum Kind: String { case pointer, bouncer, divider, host, port, forward }
+    enum Kind: String { case pointer, bouncer, divider, host, port, forward, geneve }
 
     /// The highest bit is for VNIs that change hands.
     private static let tombstone: UInt64 = 1 << 63

@@ -90,7 +90,8 @@ struct Names {
         switch record {
         case .config(let row):
             let uplink = row.uplink == 0 ? "uplink awaited" : "uplink \(interface(row.uplink))"
-            return "\(row.address), \(uplink), UDP port \(row.port), MTU \(row.mtu)"
+            let ports = (["\(row.port)"] + row.otherPorts.map { "and from \($0)" }).joined(separator: " ")
+            return "\(row.address), \(uplink), UDP port \(ports), MTU \(row.mtu)"
         case .host, .traffic, .name, .wait, .datapath, .foreign: return ""
         case .vpc(let vni, let row):
             let lengths = (row.lengths4.map { "/\($0 - 96)" } + row.lengths6.map { "/\($0)" }).joined(separator: " ")

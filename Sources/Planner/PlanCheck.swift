@@ -42,7 +42,11 @@ public enum PlanCheck {
     /// Rows that contradict one another once the plan is done.
     static func incoherences(_ image: Image) -> [String] {
         var result: [String] = []
-        guard let own = image.config?.address else { return result }
+        guard let config = image.config else { return result }
+        let own = config.address
+        if config.otherPorts.count > 2 || Set([0, config.port] + config.otherPorts).count != config.otherPorts.count + 2 {
+            result.append("UDP port \(config.port) and others, \(config.otherPorts), of which each must be another")
+        }
         func isKnown(_ address: IPAddress) -> Bool { address == own || image.hosts[address] != nil }
         for (key, row) in image.networks {
             if row.bouncers.isEmpty { result.append("network \(key.cidr) of VNI \(key.vni) has no bouncer") }

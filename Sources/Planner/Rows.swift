@@ -103,14 +103,18 @@ public struct PortRow: Hashable, Sendable, Codable {
 public struct ConfigRow: Hashable, Sendable, Codable {
     public var address: IPAddress
     public var uplink: UInt32
+    /// Geneve is sent to this UDP port.
     public var port: UInt16
     public var mtu: UInt16
+    /// Taken for Geneve's, too, while the cluster goes from one port to another; the one wanted last first, two at most.
+    public var otherPorts: [UInt16]
 
-    public init(address: IPAddress, uplink: UInt32, port: UInt16, mtu: UInt16) {
+    public init(address: IPAddress, uplink: UInt32, port: UInt16, mtu: UInt16, otherPorts: [UInt16] = []) {
         self.address = address
         self.uplink = uplink
         self.port = port
         self.mtu = mtu
+        self.otherPorts = otherPorts
     }
 }
 

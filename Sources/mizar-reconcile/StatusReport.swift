@@ -37,6 +37,8 @@ struct StatusReport: Encodable {
         let interface: String?
         let address: IPAddress
         let port: UInt16
+        /// Taken, too, while the cluster's port changes.
+        let otherPorts: [UInt16]
         let mtu: UInt16
         let mode: DatapathRow.Mode
         let reason: DatapathRow.Reason
@@ -67,7 +69,8 @@ struct StatusReport: Encodable {
         let interfaces = Dictionary(status.observation.interfaces.map { ($0.ifindex, $0) }) { first, _ in first }
         uplink = image.config.map { config in
             Uplink(
-                interface: interfaces[config.uplink]?.name, address: config.address, port: config.port, mtu: config.mtu,
+                interface: interfaces[config.uplink]?.name, address: config.address, port: config.port,
+                otherPorts: config.otherPorts, mtu: config.mtu,
                 mode: status.datapath?.mode ?? .none, reason: status.datapath?.reason ?? .chosen)
         }
         var addresses: [UInt32: [IPAddress]] = [:]
@@ -122,7 +125,8 @@ struct StatusReport: Encodable {
         }
         var lines = [head]
         let place = uplink.interface.map { "\($0), \(Self.words(uplink))" } ?? "its interface is awaited"
-        lines.append("Underlay: \(uplink.address) on \(place); Geneve on UDP port \(uplink.port), MTU \(uplink.mtu), \(peers) peers")
+        let ports = (["\(uplink.port)"] + uplink.otherPorts.map { "and from \($0)" }).joined(separator: " ")
+        lines.append("Underlay: \(uplink.address) on \(place); Geneve on UDP port \(ports), MTU \(uplink.mtu), \(peers) peers")
         if waiting > 0 { lines.append("Waiting: \(waiting) changes until every host has seen the commit") }
         for item in pending { lines.append("Pending: \(item) waits for its interface") }
         lines += Self.table(

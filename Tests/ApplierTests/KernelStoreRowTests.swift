@@ -35,7 +35,8 @@ struct KernelStoreRowTests {
             let endpoints = try store.need(.endpoints)
             let nonsense = [UInt8](repeating: 0xee, count: 24)
             try endpoints.put(bytes.key, nonsense)
-            try store.need(.config).put([0, 0, 0, 0], [UInt8](repeating: 0xee, count: 16))
+            // A second other port without a first.
+            try store.need(.config).put([0, 0, 0, 0], [UInt8](repeating: 0xee, count: 12) + [0, 0, 0xee, 0xee])
 
             let seen = try store.observe().image
             #expect(Set(seen.foreign.map(\.table)) == [.endpoints, .config])

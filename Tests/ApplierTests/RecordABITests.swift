@@ -49,9 +49,10 @@ struct RecordABITests {
         let host = try #require(Record.host(Samples.h1, HostRow(host: 1)).bytes)
         #expect(host.key == [172, 16, 0, 1])
         let config = try #require(
-            Record.config(ConfigRow(address: Samples.h1, uplink: 2, port: 6081, mtu: 1500)).bytes)
+            Record.config(ConfigRow(address: Samples.h1, uplink: 2, port: 6081, mtu: 1500, otherPorts: [7000])).bytes)
         #expect(Array(config.value[0..<4]) == [172, 16, 0, 1])
         #expect(Array(config.value[8..<10]) == [0x17, 0xc1])
+        #expect(Array(config.value[12..<16]) == [0x1b, 0x58, 0, 0])
         let endpoint = try #require(
             Record.endpoint(
                 EndpointKey(vni: 1, address: IPAddress(v4: 0x0a00_0102)),

@@ -11,7 +11,7 @@ enum Samples {
 
     /// At least one of every table.
     static let records: [Record] = [
-        .config(ConfigRow(address: h1, uplink: 2, port: 6081, mtu: 9000)),
+        .config(ConfigRow(address: h1, uplink: 2, port: 6081, mtu: 9000, otherPorts: [7000, 4789])),
         .host(h1, HostRow(host: 1)), .host(h2, HostRow(host: .max)),
         .vpc(
             4097,

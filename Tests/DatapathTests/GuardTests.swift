@@ -50,6 +50,25 @@ extension DatapathTests {
         #expect(outcome.mark == 0)
     }
 
+    /// While the cluster goes from one port to another, nobody else sends to either.
+    @Test func whileThePortChangesBothAreGuarded() throws {
+        let world = try World.shared.get()
+        for port in [6081, 7000, 4789] {
+            for (mark, verdict) in [(UInt32(0), Fixture.shot), (mark, Fixture.unspecified)] {
+                try world.reset()
+                try world.config {
+                    $0.port = UInt16(7000).bigEndian
+                    $0.other_ports = (UInt16(6081).bigEndian, UInt16(4789).bigEndian)
+                }
+                let outcome = try world.namespace.run {
+                    try world.datapath.run(.guard, packet(port: port), .init(ifindex: World.uplink, ingress: 11, mark: mark))
+                }
+                #expect(outcome.verdict == verdict, "port \(port), mark \(mark)")
+            }
+        }
+        try world.reset()
+    }
+
     @Test func anEmptySlotHoldsOverlayPacketsAndNothingElse() throws {
         let world = try World.shared.get()
         for slot in 0..<UInt32(MZR_PROGRAM_COUNT.rawValue) { world.datapath.remove("programs", World.raw(slot)) }

@@ -305,4 +305,37 @@ extension DatapathTests {
         #expect(world.drops().isEmpty)
         try world.reset()
     }
+
+    /// While the cluster goes from 6081 to 7000: packets to either are taken, and what goes on goes to this host's own.
+    @Test(arguments: [Datapath.Program.uplink, .xdp])
+    func whileThePortChangesBothAreTaken(_ program: Datapath.Program) throws {
+        let world = try World.shared.get()
+        let destination = 36..<38
+        let (old, new): ([UInt8], [UInt8]) = ([0x17, 0xc1], [0x1b, 0x58])
+        let packets = [outer(inner(to: "10.0.1.20"), stage: 2)] + (program == .uplink ? [outer(), outer(inner(to: "10.0.1.20"))] : [])
+        for others in [(UInt16(6081), UInt16(0)), (4789, 6081)] {
+            for port in [old, new] {
+                for var packet in packets {
+                    try world.reset()
+                    try world.config {
+                        $0.port = UInt16(7000).bigEndian
+                        $0.other_ports = (others.0.bigEndian, others.1.bigEndian)
+                    }
+                    packet.replaceSubrange(destination, with: port)
+                    var outcome: Datapath.Outcome?
+                    // One in 1024 passes to the stack.
+                    for _ in 0..<4 where ![Fixture.redirect, Fixture.xdpRedirect].contains(outcome?.verdict) || outcome == nil {
+                        outcome = try world.namespace.run {
+                            try world.datapath.run(program, packet, .init(ifindex: World.uplink, ingress: World.uplink))
+                        }
+                    }
+                    let result = try #require(outcome)
+                    #expect(result.verdict == (program == .xdp ? Fixture.xdpRedirect : Fixture.redirect), "\(world.drops())")
+                    #expect(world.drops().isEmpty)
+                    if packet.count <= result.packet.count { #expect(Array(result.packet[destination]) == new) }
+                }
+            }
+        }
+        try world.reset()
+    }
 }

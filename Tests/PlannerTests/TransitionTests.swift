@@ -59,6 +59,14 @@ struct TransitionTests {
             commits: 1 + seed % 2)
     }
 
+    @Test("Geneve's port changes, once or twice, and roles with it", arguments: 0..<(25 * rounds))
+    func port(seed: Int) throws {
+        try run(seed: 90_000 + seed, kinds: [.port], commits: 1, changes: 1...1)
+        try run(seed: 91_000 + seed, kinds: [.port, .moveEndpoint, .addHost, .weight, .bouncers], commits: 1, changes: 3...6)
+        try run(seed: 93_000 + seed, kinds: [.port, .moveEndpoint, .removeHost, .dividers, .bouncers], commits: 1, changes: 3...6)
+        try run(seed: 92_000 + seed, kinds: [.port], commits: 2, changes: 1...1)
+    }
+
     @Test("a second commit before the first has settled", arguments: 0..<(25 * rounds))
     func hasty(seed: Int) throws {
         try run(seed: 70_000 + seed, kinds: Self.gentle, commits: 2)

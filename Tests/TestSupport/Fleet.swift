@@ -43,6 +43,8 @@ public struct Fleet: Sendable {
     public var endpoints: [Endpoint] = []
     /// The lab runs the phases one after the other on all hosts, whatever this says.
     public var settle = "60s"
+    /// UDP port of Geneve.
+    public var port = 6081
 
     /// Hosts h1, h2, … at 172.16.0.1, 172.16.0.2, …
     public init(hosts count: Int, datapath: String = "tc") {
@@ -150,7 +152,7 @@ public struct Fleet: Sendable {
     }
 
     private var machines: String {
-        var documents = ["apiVersion: mizar/v1\nkind: Cluster\nname: test\nsettle: \(settle)\n"]
+        var documents = ["apiVersion: mizar/v1\nkind: Cluster\nname: test\nsettle: \(settle)\nport: \(port)\n"]
         for host in hosts {
             documents.append(
                 """

@@ -22,6 +22,8 @@ extension LabFixture {
         }
 
         public struct Uplink: Decodable, Sendable {
+            public var port: Int
+            public var otherPorts: [Int]
             public var mode: String
             public var reason: String
         }

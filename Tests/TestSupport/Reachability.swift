@@ -131,6 +131,11 @@ public struct Reachability {
             outcomes.insert(.dropped("to itself"))
             return
         }
+        let sent = nodes[from]?.image.config?.port ?? 0
+        guard let config = node.image.config, ([config.port] + config.otherPorts).contains(sent) else {
+            outcomes.insert(.dropped("UDP port \(sent)"))
+            return
+        }
         guard node.image.hosts[from] != nil else {
             outcomes.insert(.dropped("foreign-host"))
             return

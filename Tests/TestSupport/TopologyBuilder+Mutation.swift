@@ -7,7 +7,7 @@ public enum Mutation: String, Sendable, CaseIterable {
     case addNetwork, removeNetwork, changeGateway, growNetwork
     case addVPC, removeVPC, renameVPC, changeVNI, passVNI, swapVNIs
     case addHost, removeHost, weight, state, zone, datapath, hostMTU, hostAddress
-    case bouncers, dividers
+    case bouncers, dividers, port
 
     /// Whether the way of packets that worked before and after may break in between: what a packet carries on the
     /// wire changes, which no order of steps can hide.
@@ -173,6 +173,7 @@ extension TopologyBuilder {
         case .dividers:
             guard let vpc else { return false }
             vpcs[vpc].dividers = Int.random(in: 1...4, using: &random)
+        case .port: cluster.port = [6081, 4789, 7000, 7001].filter { $0 != cluster.port }.randomElement(using: &random) ?? 6081
         }
         return true
     }

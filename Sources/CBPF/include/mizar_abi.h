@@ -155,11 +155,11 @@ struct mzr_drop {
 
 /* config: one row. */
 struct mzr_config {
-	__be32 address; /* this host's underlay address */
-	__u32 uplink;	/* interface index; 0: not there */
-	__be16 port;	/* Geneve's UDP port */
-	__u16 mtu;	/* of the underlay */
-	__u32 reserved;
+	__be32 address;	       /* this host's underlay address */
+	__u32 uplink;	       /* interface index; 0: not there */
+	__be16 port;	       /* Geneve's UDP port */
+	__u16 mtu;	       /* of the underlay */
+	__be16 other_ports[2]; /* taken for Geneve's, too, while the cluster goes to another; 0: none */
 };
 
 /* applied: one row, written last. length 0: nothing was applied yet. */
