@@ -85,6 +85,17 @@ enum Files {
         return names
     }
 
+    /// How a process was started, words with spaces between.
+    static func commandLine(_ pid: pid_t) -> String {
+        let descriptor = open("/proc/\(pid)/cmdline", O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { return "unknown" }
+        defer { close(descriptor) }
+        var bytes = [UInt8](repeating: 0, count: 4096)
+        let count = read(descriptor, &bytes, bytes.count)
+        let words = bytes.prefix(max(0, count)).split(separator: 0)
+        return words.isEmpty ? "unknown" : words.map { String(decoding: $0, as: UTF8.self) }.joined(separator: " ")
+    }
+
     /// Writes a file that is there, such as a sysctl's; false if that did not work.
     @discardableResult
     static func write(_ text: String, to path: String) -> Bool {

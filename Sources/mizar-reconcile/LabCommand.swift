@@ -83,9 +83,20 @@ struct LabExecCommand: AsyncParsableCommand {
     @Argument(parsing: .captureForPassthrough, help: "An endpoint's path, unless --host is given; then `--` and the command.")
     var words: [String] = []
 
+    func validate() throws { if !asksForHelp { _ = try parsed() } }
+
     func run() async throws {
+        if asksForHelp { throw CleanExit.helpRequest(self) }
+        let (place, command) = try parsed()
+        // Our own commands find this host's maps, and not this machine's.
+        if let host { setenv(MapOptions.variable, options.lab.bpffs(host: host), 1) }
+        try options.lab.exec(place, command)
+    }
+
+    private var asksForHelp: Bool { words.first == "--help" || words.first == "-h" }
+
+    private func parsed() throws(ValidationError) -> (place: Lab.Target, command: [String]) {
         var words = words
-        if let first = words.first, first == "--help" || first == "-h" { throw CleanExit.helpRequest(self) }
         var place = Lab.Target.host(host ?? "")
         if host == nil {
             guard let endpoint = words.first, endpoint != "--" else {
@@ -99,9 +110,7 @@ struct LabExecCommand: AsyncParsableCommand {
         }
         if words.first == "--" { words.removeFirst() }
         guard !words.isEmpty else { throw ValidationError("give a command after --") }
-        // Our own commands find this host's maps, and not this machine's.
-        if let host { setenv(MapOptions.variable, options.lab.bpffs(host: host), 1) }
-        try options.lab.exec(place, words)
+        return (place, words)
     }
 }
 

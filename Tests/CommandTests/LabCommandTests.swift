@@ -44,6 +44,10 @@ struct LabCommandTests {
         #expect(unknown.status == 1)
         #expect(unknown.error.contains("acme/prod/web/web-1"), "it says what there is")
         #expect(try await tool.run(inside + ["no-such-program"]).status == 1)
+        let wrong = try await tool.run("lab", "exec", "acme/prod/web/web-1")
+        #expect(wrong.status == 1)
+        #expect(wrong.error.contains("give a command after --") && wrong.error.contains("lab exec"), "\(wrong.error)")
+        #expect(try await tool.run("lab", "exec", "--help").output.contains("Enter this host"))
 
         let again = try await tool.succeed("lab", "up", "--name", name, "--repo", example, "--underlay", underlay)
         #expect(

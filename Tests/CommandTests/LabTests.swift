@@ -178,7 +178,8 @@ private let isPrivileged = geteuid() == 0 || getenv("MIZAR_REQUIRE_BPF") != nil
     @Test func aSecondChangeAtATimeIsRefused() async throws {
         try await withLab { lab in
             let lock = try LabLock(lab)
-            await #expect(throws: LabError.self) { try await lab.down() }
+            let error = await #expect(throws: LabError.self) { try await lab.down() }
+            #expect(error?.description.contains("process \(getpid()) (") == true, "\(error?.description ?? "")")
             lock.unlock()
         }
     }
