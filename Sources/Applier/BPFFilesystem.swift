@@ -27,7 +27,22 @@ enum BPFFilesystem {
             throw BPFError("create", subject, .unavailable(hint(directory)))
         }
         for path in missing.reversed() where mkdir(path, 0o700) != 0 && errno != EEXIST {
+            // A detach from beside it took the parent, which was empty.
+            if errno == ENOENT { return try prepare(directory) }
             throw BPFError("create", "directory \(path)", .errno(errno))
+        }
+    }
+
+    /// Removes an empty directory, and those above it, up to the root of the bpffs, that are empty then: what `prepare`
+    /// made.
+    static func removeDirectory(_ directory: String) throws(BPFError) {
+        guard directory != standard else { return }
+        if rmdir(directory) != 0, errno != ENOENT { throw BPFError("remove", "directory \(directory)", .errno(errno)) }
+        var parent = directory[...]
+        while let slash = parent.lastIndex(of: "/") {
+            parent = parent[..<slash]
+            // The root of a bpffs is busy, being mounted on.
+            guard parent != standard, contains(String(parent)), rmdir(String(parent)) == 0 else { return }
         }
     }
 

@@ -74,9 +74,7 @@ public enum Detach {
             try BPFFilesystem.unpin("\(directory)/\(name)")
             removed.append("pin \(directory)/\(name)")
         }
-        if isEmpty, directory != BPFFilesystem.standard, rmdir(directory) != 0, errno != ENOENT {
-            throw BPFError("remove", "directory \(directory)", .errno(errno))
-        }
+        if isEmpty { try BPFFilesystem.removeDirectory(directory) }
         return removed
     }
 }

@@ -91,7 +91,9 @@ struct Names {
         case .config(let row):
             let uplink = row.uplink == 0 ? "uplink awaited" : "uplink \(interface(row.uplink))"
             let ports = (["\(row.port)"] + row.otherPorts.map { "and from \($0)" }).joined(separator: " ")
-            return "\(row.address), \(uplink), UDP port \(ports), MTU \(row.mtu)"
+            // Of an interface that is not there nothing is known.
+            let mtu = row.uplink == 0 ? "" : ", MTU \(row.mtu)"
+            return "\(row.address), \(uplink), UDP port \(ports)\(mtu)"
         case .host, .traffic, .name, .wait, .datapath, .foreign: return ""
         case .vpc(let vni, let row):
             let lengths = (row.lengths4.map { "/\($0 - 96)" } + row.lengths6.map { "/\($0)" }).joined(separator: " ")

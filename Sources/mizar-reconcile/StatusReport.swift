@@ -124,9 +124,10 @@ struct StatusReport: Encodable {
                 + "(say where by --bpffs), or their pins were removed (`apply` makes them anew, `detach` takes the programs off)."
         }
         var lines = [head]
-        let place = uplink.interface.map { "\($0), \(Self.words(uplink))" } ?? "its interface is awaited"
+        let place = uplink.interface.map { " on \($0), \(Self.words(uplink))" } ?? ", whose interface is awaited"
+        let mtu = uplink.interface == nil ? "" : "MTU \(uplink.mtu), "
         let ports = (["\(uplink.port)"] + uplink.otherPorts.map { "and from \($0)" }).joined(separator: " ")
-        lines.append("Underlay: \(uplink.address) on \(place); Geneve on UDP port \(ports), MTU \(uplink.mtu), \(peers) peers")
+        lines.append("Underlay: \(uplink.address)\(place); Geneve on UDP port \(ports), \(mtu)\(peers) peers")
         if waiting > 0 { lines.append("Waiting: \(waiting) changes until every host has seen the commit") }
         for item in pending { lines.append("Pending: \(item) waits for its interface") }
         lines += Self.table(

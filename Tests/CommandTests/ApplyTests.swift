@@ -189,6 +189,7 @@ import Testing
             #expect(try await lab.failures(fleet, kinds: ["ping"]) == [])
             try await tool.succeed("detach", "--host", "h1", "--bpffs", deep)
             #expect(try await lab.attached("h1") == [])
+            #expect(access(lab.bpffs("h1"), F_OK) != 0, "with the folders around it")
             #expect(try await lab.apply("h1").succeeded)
             try await ScenarioTests.holds(lab, fleet)
         }

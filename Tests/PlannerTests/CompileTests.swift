@@ -117,6 +117,16 @@ struct CompileTests {
         #expect(Image().owner(otherThan: "h2", at: other) == nil)
     }
 
+    @Test("nothing is said of the MTU of an uplink that is awaited")
+    func awaitedUplink() throws {
+        var builder = TopologyBuilder(settle: 0)
+        builder.host("h1", 1)
+        let topology = builder.build()
+        let plan = Planner.plan(topology, host: "h1", commit: "", observation: PlanSimulator(name: "h1").observation)
+        let text = try #require(plan).text
+        #expect(text.contains("uplink awaited, UDP port 6081") && !text.contains("MTU"), "\(text)")
+    }
+
     @Test("/31, /32, /127, /128 have no reserved addresses but a gateway that is said")
     func pointToPoint() throws {
         var builder = TopologyBuilder(settle: 0)
