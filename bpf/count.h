@@ -26,6 +26,23 @@ static __always_inline void count_sent(__u32 port, __u32 packets, __u32 bytes)
 	}
 }
 
+/* The same, of one that went to another host. */
+static __always_inline void count_sent_by(__u32 port, __u32 packets, __u32 bytes, __u32 stage)
+{
+	struct mzr_traffic *row = bpf_map_lookup_elem(&traffic, &port);
+
+	if (!row)
+		return;
+	row->sent_packets += packets;
+	row->sent_bytes += bytes;
+	if (stage == MZR_STAGE_NONE)
+		row->direct_packets += packets;
+	else if (stage == MZR_STAGE_BOUNCER)
+		row->bouncer_packets += packets;
+	else
+		row->divider_packets += packets;
+}
+
 /* A packet for the endpoint behind `port`. */
 static __always_inline void count_received(__u32 port, __u32 packets, __u32 bytes)
 {

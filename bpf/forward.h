@@ -6,8 +6,7 @@
 #ifndef MIZAR_FORWARD_H
 #define MIZAR_FORWARD_H
 
-#include "maps.h"
-#include "parse.h"
+#include "direct.h"
 
 /* Who asks: an endpoint of this host, which may be sent through every table. Beside enum mzr_stage. */
 #define MZR_ASKED_BY_PORT 0xff
@@ -20,7 +19,7 @@ enum go {
 };
 
 struct way {
-	__u64 network; /* the endpoint's; GO_GATEWAY: the gateway's */
+	__u64 network; /* the endpoint's, 0 where it is not known; GO_GATEWAY: the gateway's */
 	__be32 host;
 	__u32 ifindex;
 	__u32 reason; /* GO_DROP: enum mzr_drop_reason */
@@ -118,6 +117,7 @@ __noinline int decide_by_tables(const struct mzr_endpoint_key *to, struct way *w
 		return go_drop(way, MZR_DROP_NOT_HERE);
 	network = find_network(vpc, to);
 	if (network) {
+		way->network = network->network;
 		if (network->flags & MZR_HELD)
 			return go_drop(way, MZR_DROP_NO_ENDPOINT);
 		if (asked == MZR_STAGE_BOUNCER)
@@ -135,12 +135,41 @@ __noinline int decide_by_tables(const struct mzr_endpoint_key *to, struct way *w
 	return way->host ? GO_HOST : go_drop(way, MZR_DROP_NOT_HERE);
 }
 
-/* The rule. `asked`: the stage that the packet came with, or MZR_ASKED_BY_PORT. */
-static __always_inline int decide(const struct mzr_config *row, const struct mzr_endpoint_key *to, __u32 flow,
-				  __u32 asked, struct way *way)
-{
-	struct mzr_endpoint *endpoint = bpf_map_lookup_elem(&endpoints, to);
+/* What `direct` says of a destination. */
+enum direct {
+	DIRECT_NONE = 0,
+	DIRECT_WAY = 1, /* way->host has it */
+	DIRECT_ASK = 2, /* it is time to ask who has it */
+};
 
+/* Step 2, for what a port sends to an address that `endpoints` has no row for. */
+static __always_inline __u32 go_direct(const struct mzr_config *row, const struct mzr_endpoint_key *to,
+				       struct way *way)
+{
+	struct mzr_direct *entry = find_direct(to);
+	__u32 tick = ticks(now());
+
+	if (!entry) {
+		const struct mzr_direct first = {.packets = 1};
+
+		return row->direct_after > 1 && put_direct(to, &first) ? DIRECT_NONE : DIRECT_ASK;
+	}
+	if (!is_fresh(entry, row, tick) || !bpf_map_lookup_elem(&hosts, &entry->host))
+		return ++entry->packets < row->direct_after ? DIRECT_NONE : DIRECT_ASK;
+	way->host = entry->host;
+	way->network = entry->network;
+	way->stage = MZR_STAGE_NONE;
+	if (tick - entry->proven <= row->direct_age / 4 || tick - entry->asked < MZR_ASK_AGAIN)
+		return DIRECT_WAY;
+	entry->asked = tick;
+	return DIRECT_WAY | DIRECT_ASK;
+}
+
+/* The rule. `endpoint`: the row for `to`, if there is one. `asked`: the stage that the packet came with, or
+ * MZR_ASKED_BY_PORT. */
+static __always_inline int decide(const struct mzr_config *row, const struct mzr_endpoint *endpoint,
+				  const struct mzr_endpoint_key *to, __u32 flow, __u32 asked, struct way *way)
+{
 	way->stage = MZR_STAGE_NONE;
 	way->reason = MZR_DROP_NONE;
 	if (!endpoint)

@@ -15,6 +15,8 @@
 
 /* Not Geneve for this host: leave it to the stack. */
 #define MZR_PASS (-1)
+/* A control packet, whose option is at outer.option. */
+#define MZR_CONTROL (-2)
 
 struct geneve {
 	__u8 version_length; /* version 2 bits, length of the options in words 6 bits */
@@ -195,9 +197,23 @@ static __always_inline __u16 ipv4_checksum(const struct iphdr *ip)
 	return ~fold(sum);
 }
 
+static __always_inline int read_control(struct cursor *c, __u32 place, __u32 options, struct outer *out)
+{
+	struct mzr_control_option *option;
+
+	if (options != sizeof(*option))
+		return MZR_DROP_GENEVE_CONTROL;
+	option = at(c, place, sizeof(*option));
+	if (!option || option->option_class != bpf_htons(MZR_OPTION_CLASS) ||
+	    option->type != MZR_OPTION_CONTROL || option->length != (sizeof(*option) - 4) / 4)
+		return MZR_DROP_GENEVE_CONTROL;
+	out->option = place;
+	return MZR_CONTROL;
+}
+
 /*
  * Geneve from a host of the topology to this one: everything up to the inner Ethernet header is checked
- * (but for UDP's checksum). MZR_PASS: none of ours.
+ * (but for UDP's checksum). MZR_PASS: none of ours; MZR_CONTROL: it has no inner frame.
  */
 static __always_inline int read_outer(struct cursor *c, const struct mzr_config *row, struct outer *out)
 {
@@ -261,14 +277,14 @@ static __always_inline int read_outer(struct cursor *c, const struct mzr_config 
 	if (out->inner > out->end)
 		return MZR_DROP_MALFORMED;
 	protocol = geneve->protocol;
+	if (flags & MZR_GENEVE_OAM)
+		return read_control(c, place, options, out);
 	if (options) {
 		int reason = read_options(c, place, flags & MZR_GENEVE_CRITICAL, out);
 
 		if (reason)
 			return reason;
 	}
-	if (flags & MZR_GENEVE_OAM)
-		return MZR_DROP_GENEVE_CONTROL;
 	if (protocol != bpf_htons(MZR_GENEVE_PROTOCOL))
 		return MZR_DROP_GENEVE_PROTOCOL;
 	if (out->inner + ETH_HLEN > out->end)

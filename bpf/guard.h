@@ -11,7 +11,7 @@
 #ifndef MIZAR_GUARD_H
 #define MIZAR_GUARD_H
 
-#include "geneve.h"
+#include "control.h"
 
 /* UDP to Geneve's port; a fragment that is not the first has no port, and is nothing without the first. */
 static __always_inline bool is_geneve(struct __sk_buff *skb, const struct mzr_config *row)
@@ -28,16 +28,23 @@ static __always_inline int guard_program(struct __sk_buff *skb)
 	const __u32 zero = 0;
 	struct mzr_config *row = bpf_map_lookup_elem(&config, &zero);
 	const __u32 *own = bpf_map_lookup_elem(&mark, &zero);
-	__u32 from = skb->ingress_ifindex;
+	__u32 from = skb->ingress_ifindex, bytes = skb->len;
+	int reason = MZR_DROP_FOREIGN_SENDER;
+	bool is_ours = own && *own && skb->mark == *own;
 
-	if (!row || !is_geneve(skb, row))
+	if (!row)
 		return TC_ACT_UNSPEC;
-	if (own && *own && skb->mark == *own && from &&
-	    (from == row->uplink || bpf_map_lookup_elem(&ports, &from))) {
+	if (is_ours && is_laid_down()) {
+		reason = become_control(skb);
+		if (!reason)
+			return bpf_redirect_neigh(row->uplink, NULL, 0, 0);
+	} else if (!is_geneve(skb, row)) {
+		return TC_ACT_UNSPEC;
+	} else if (is_ours && from && (from == row->uplink || bpf_map_lookup_elem(&ports, &from))) {
 		skb->mark = 0;
 		return TC_ACT_UNSPEC;
 	}
-	count_drop(MZR_DROP_FOREIGN_SENDER, skb->len);
+	count_drop(reason, bytes);
 	return TC_ACT_SHOT;
 }
 

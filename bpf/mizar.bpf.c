@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0)
 /*
- * The data plane: three tc programs, one XDP program, and the entry programs that interfaces carry, all over
+ * The data plane: four tc programs, one XDP program, and the entry programs that interfaces carry, all over
  * the same maps. docs/datapath.md says what each does with which packet.
  */
 #include <linux/bpf.h>
@@ -24,6 +24,12 @@ SEC("tc")
 int mizar_uplink(struct __sk_buff *skb)
 {
 	return uplink_program(skb);
+}
+
+SEC("tc")
+int mizar_control(struct __sk_buff *skb)
+{
+	return control_program(skb);
 }
 
 SEC("tc")

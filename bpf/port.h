@@ -7,7 +7,6 @@
 #define MIZAR_PORT_H
 
 #include "reply.h"
-#include "send.h"
 
 /* An IP packet. Returns a drop reason, or 0 and where to. */
 static __always_inline int port_packet(struct __sk_buff *skb, struct cursor *c, const struct mzr_port *port,
@@ -16,8 +15,10 @@ static __always_inline int port_packet(struct __sk_buff *skb, struct cursor *c, 
 	const __u32 zero = 0;
 	const __u8 *source_mac = macs + ETH_ALEN;
 	struct inner in = {.from.vni = port->vni, .to.vni = port->vni};
+	struct mzr_endpoint *endpoint;
 	struct mzr_config *row;
 	struct way way = {};
+	__u32 found = DIRECT_NONE;
 	int reason, go;
 
 	reason = read_inner(c, ethertype, ETH_HLEN, skb->len, &in);
@@ -44,7 +45,13 @@ static __always_inline int port_packet(struct __sk_buff *skb, struct cursor *c, 
 	row = bpf_map_lookup_elem(&config, &zero);
 	if (!row)
 		return MZR_DROP_INTERNAL;
-	go = decide(row, &in.to, in.flow, MZR_ASKED_BY_PORT, &way);
+	endpoint = bpf_map_lookup_elem(&endpoints, &in.to);
+	if (!endpoint)
+		found = go_direct(row, &in.to, &way);
+	if (found & DIRECT_WAY)
+		go = GO_HOST;
+	else
+		go = decide(row, endpoint, &in.to, in.flow, MZR_ASKED_BY_PORT, &way);
 	if (go == GO_DROP)
 		return way.reason;
 	/* A frame for everybody does not carry a packet for one, RFC 1122 3.3.6. */
@@ -66,10 +73,14 @@ static __always_inline int port_packet(struct __sk_buff *skb, struct cursor *c, 
 	} else {
 		if (!row->uplink)
 			return MZR_DROP_PENDING;
+		if (found & DIRECT_ASK)
+			ask(skb, row, &in);
 		reason = encapsulate(skb, row, &way, &in);
 		if (reason)
 			return reason;
 		*verdict = send_to_underlay(skb, row);
+		count_sent_by(skb->ifindex, in.packets, in.size, way.stage);
+		return 0;
 	}
 	if (!reason)
 		count_sent(skb->ifindex, in.packets, in.size);

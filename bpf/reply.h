@@ -8,7 +8,7 @@
 #ifndef MIZAR_REPLY_H
 #define MIZAR_REPLY_H
 
-#include "send.h"
+#include "control.h"
 
 #define MZR_ARP_ETHERNET 1
 #define MZR_ARP_REQUEST 1

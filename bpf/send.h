@@ -66,13 +66,13 @@ static __always_inline int deliver(struct __sk_buff *skb, __u32 ifindex, const s
 	return 0;
 }
 
-/* Larger than the underlay takes? `overhead`: bytes from the outer IP header to the inner one. */
+/* Larger than the underlay takes? Always with a stage, so that what fits once fits by every way. */
 static __always_inline bool too_big(struct __sk_buff *skb, const struct mzr_config *row,
-				    const struct inner *in, __u32 overhead)
+				    const struct inner *in)
 {
 	__u32 size = skb->gso_size ? skb->gso_size + in->headers : skb->len - ETH_HLEN;
 
-	return size + overhead > row->mtu;
+	return size + MZR_OVERHEAD_STAGED > row->mtu;
 }
 
 static __always_inline void write_stage(struct mzr_stage_option *option, __u32 stage, __be32 origin)
@@ -125,7 +125,7 @@ static __always_inline int encapsulate(struct __sk_buff *skb, const struct mzr_c
 	void *end;
 	long rc;
 
-	if (too_big(skb, row, in, overhead))
+	if (too_big(skb, row, in))
 		return MZR_DROP_TOO_BIG;
 	rc = bpf_skb_adjust_room(skb, overhead, BPF_ADJ_ROOM_MAC, flags | encap);
 	if (rc == -MZR_EALREADY)
@@ -245,6 +245,31 @@ static __always_inline int send_to_underlay(struct __sk_buff *skb, const struct 
 
 	skb->mark = own ? *own : 0;
 	return bpf_redirect_neigh(row->uplink, NULL, 0, 0);
+}
+
+/* A packet that came by the underlay gets this host's addresses, to go on to `host`. */
+static __always_inline bool readdress(const struct cursor *c, const struct mzr_config *row,
+				      const struct outer *out, __be32 host)
+{
+	struct iphdr *ip = peek(c, ETH_HLEN, sizeof(*ip));
+	struct udphdr *udp = peek(c, out->udp, sizeof(*udp));
+	__u16 *hops, before, check;
+
+	if (!ip || !udp)
+		return false;
+	check = ip->check;
+	hops = (void *)&ip->ttl;
+	before = *hops;
+	ip->ttl = MZR_OUTER_TTL;
+	checksum_replace16(&check, before, *hops);
+	checksum_replace32(&check, ip->saddr, row->address);
+	checksum_replace32(&check, ip->daddr, host);
+	ip->check = check;
+	ip->saddr = row->address;
+	ip->daddr = host;
+	udp->dest = geneve_port(row);
+	udp->check = 0;
+	return true;
 }
 
 #endif /* MIZAR_SEND_H */

@@ -59,20 +59,23 @@ static __always_inline int xdp_program(struct xdp_md *xdp)
 		return XDP_PASS;
 	reason = read_outer(&c, row, &out);
 	/* A checksum is verified where the whole packet is at hand. */
-	if (reason == MZR_PASS || (!reason && out.checksum))
+	if (reason == MZR_PASS || reason == MZR_CONTROL || (!reason && out.checksum))
 		return XDP_PASS;
 	if (reason)
 		goto drop;
 	go = decide_inner(&c, row, &out, &in, &way);
 	if (go == GO_DROP) {
 		reason = way.reason;
+		/* Its sender must be told. */
+		if (reason == MZR_DROP_NOT_HERE && !out.option)
+			return XDP_PASS;
 		goto drop;
 	}
 	if (go != GO_HOST || !out.option || !(bpf_get_prandom_u32() & MZR_REFRESH_MASK))
 		return XDP_PASS;
 	if (!find_next_hop(xdp, &c, row, way.host, out.tos))
 		return XDP_PASS;
-	if (!readdress(&c, row, &out, &way)) {
+	if (!restage(&c, row, &out, &way)) {
 		reason = MZR_DROP_INTERNAL;
 		goto drop;
 	}

@@ -6,7 +6,7 @@
 #ifndef MIZAR_UPLINK_H
 #define MIZAR_UPLINK_H
 
-#include "send.h"
+#include "control.h"
 
 #define MZR_SUM_CHUNK 128
 
@@ -66,7 +66,7 @@ static __always_inline int decide_inner(struct cursor *c, const struct mzr_confi
 		reason = classify(in);
 	if (reason)
 		return go_drop(way, reason);
-	go = decide(row, &in->to, in->flow, out->stage, way);
+	go = decide(row, bpf_map_lookup_elem(&endpoints, &in->to), &in->to, in->flow, out->stage, way);
 	/* Gateways are answered where the question is asked. */
 	if (go == GO_GATEWAY)
 		return go_drop(way, MZR_DROP_NO_ENDPOINT);
@@ -75,31 +75,16 @@ static __always_inline int decide_inner(struct cursor *c, const struct mzr_confi
 	return go;
 }
 
-/* This host's addresses and a new stage into the headers of a packet that goes on with its stage option. */
-static __always_inline bool readdress(const struct cursor *c, const struct mzr_config *row,
-				      const struct outer *out, const struct way *way)
+/* The same with a new stage, in the option that it came with. */
+static __always_inline bool restage(const struct cursor *c, const struct mzr_config *row,
+				    const struct outer *out, const struct way *way)
 {
 	struct mzr_stage_option *option = peek(c, out->option, sizeof(*option));
-	struct iphdr *ip = peek(c, ETH_HLEN, sizeof(*ip));
-	struct udphdr *udp = peek(c, out->udp, sizeof(*udp));
-	__u16 *hops, before, check;
 
-	if (!option || !ip || !udp)
+	if (!option)
 		return false;
 	option->stage = way->stage;
-	check = ip->check;
-	hops = (void *)&ip->ttl;
-	before = *hops;
-	ip->ttl = MZR_OUTER_TTL;
-	checksum_replace16(&check, before, *hops);
-	checksum_replace32(&check, ip->saddr, row->address);
-	checksum_replace32(&check, ip->daddr, way->host);
-	ip->check = check;
-	ip->saddr = row->address;
-	ip->daddr = way->host;
-	udp->dest = geneve_port(row);
-	udp->check = 0;
-	return true;
+	return readdress(c, row, out, way->host);
 }
 
 /* The headers of a packet that gets a stage option; what follows in the packet stays. */
@@ -174,11 +159,17 @@ static __always_inline int uplink_frame(struct __sk_buff *skb, int *verdict)
 	if (!row || skb->vlan_present)
 		return MZR_PASS;
 	reason = read_outer(&c, row, &out);
-	if (reason)
+	if (reason && reason != MZR_CONTROL)
 		return reason;
 	if (out.checksum && !outer_checksum_is_right(skb, &out, row))
 		return MZR_DROP_OUTER_CHECKSUM;
+	if (reason == MZR_CONTROL)
+		return reason;
 	go = decide_inner(&c, row, &out, &in, &way);
+	if (!out.option && (go == GO_HOST || (go == GO_DROP && way.reason == MZR_DROP_NOT_HERE))) {
+		tell_gone(skb, row, &out, &in);
+		cursor_load(&c);
+	}
 	if (go == GO_DROP)
 		return way.reason;
 	if (go == GO_PORT) {
@@ -190,7 +181,7 @@ static __always_inline int uplink_frame(struct __sk_buff *skb, int *verdict)
 	}
 	if (!out.option)
 		reason = add_stage(skb, row, &out, &way);
-	else if (!readdress(&c, row, &out, &way))
+	else if (!restage(&c, row, &out, &way))
 		reason = MZR_DROP_INTERNAL;
 	if (reason)
 		return reason;
@@ -208,6 +199,10 @@ static __always_inline int uplink_program(struct __sk_buff *skb)
 		return TC_ACT_UNSPEC;
 	if (!reason)
 		return verdict;
+	if (reason == MZR_CONTROL) {
+		bpf_tail_call(skb, &programs, MZR_PROGRAM_CONTROL);
+		reason = MZR_DROP_NO_PROGRAM;
+	}
 	count_drop(reason, bytes);
 	return TC_ACT_SHOT;
 }

@@ -86,6 +86,35 @@ struct BPFObject: ~Copyable {
         return Descriptor(owning: try check(fcntl(bpf_map__fd(wanted), F_DUPFD_CLOEXEC, 3), "keep", "map \(name)"))
     }
 
+    /// Creates a table of `direct`, with its BTF, and gives its descriptor.
+    consuming func createDirectTable(capacity: Int) throws(BPFError) -> Descriptor {
+        let subject = "a direct table"
+        var program = bpf_object__next_program(pointer, nil)
+        while let found = program {
+            bpf_program__set_autoload(found, false)
+            program = bpf_object__next_program(pointer, found)
+        }
+        var map = bpf_object__next_map(pointer, nil)
+        while let found = map {
+            bpf_map__set_autocreate(found, false)
+            map = bpf_object__next_map(pointer, found)
+        }
+        guard let table = bpf_map__inner_map(bpf_object__find_map_by_name(pointer, "direct")) else {
+            throw BPFError("create", subject, .errno(ENOENT))
+        }
+        // Only for the object's BTF.
+        try check(bpf_object__load(pointer), "create", subject)
+        var options = bpf_map_create_opts()
+        options.sz = optionsSize(\bpf_map_create_opts.map_ifindex)
+        options.btf_fd = UInt32(clamping: bpf_object__btf_fd(pointer))
+        options.btf_key_type_id = bpf_map__btf_key_type_id(table)
+        options.btf_value_type_id = bpf_map__btf_value_type_id(table)
+        let raw = bpf_map_create(
+            bpf_map__type(table), "direct_table", bpf_map__key_size(table), bpf_map__value_size(table),
+            UInt32(clamping: capacity), &options)
+        return Descriptor(owning: try check(raw, "create", subject))
+    }
+
     /// Lets the programs use a map that is there already.
     func reuse(_ name: String, _ descriptor: Int32) throws(BPFError) {
         guard let map = bpf_object__find_map_by_name(pointer, name) else { return }
@@ -93,9 +122,8 @@ struct BPFObject: ~Copyable {
     }
 
     /// Sets a constant of the programs, if they have one of that name.
-    func set(_ constant: String, to value: UInt64) throws(BPFError) {
-        var value = value
-        let result = mzr_set_constant(pointer, constant, &value, MemoryLayout<UInt64>.size)
+    func set(_ constant: String, to value: [UInt64]) throws(BPFError) {
+        let result = mzr_set_constant(pointer, constant, value, value.count * MemoryLayout<UInt64>.size)
         guard result < 0, result != -ENOENT else { return }
         throw BPFError("set", "constant \(constant)", .errno(-result))
     }

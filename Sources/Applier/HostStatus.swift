@@ -11,6 +11,10 @@ public struct HostStatus: Hashable, Sendable {
         public var sentBytes: UInt64
         public var receivedPackets: UInt64
         public var receivedBytes: UInt64
+        /// Of those sent, what went to another host: straight to the endpoint's, to a bouncer, to a divider.
+        public var directPackets: UInt64
+        public var bouncerPackets: UInt64
+        public var dividerPackets: UInt64
     }
 
     /// Packets that were dropped for one reason, all CPUs together.
@@ -35,7 +39,7 @@ public struct HostStatus: Hashable, Sendable {
     public var traffic: [Traffic]
     /// Reasons that occurred.
     public var drops: [Drop]
-    /// Every pinned map.
+    /// Every pinned map, and after `direct` each VPC's.
     public var tables: [Fill]
 
     public var applied: AppliedRow? { observation.image.applied }

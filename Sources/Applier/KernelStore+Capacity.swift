@@ -14,8 +14,8 @@ extension KernelStore {
         // Done already.
         if old.capacity == to { return }
         let new = try create(table, capacity: to)
-        try Self.copy(old, to: new)
-        if table.isReadByPrograms { grown[table] = GrownMap(new) } else { try replace(table, with: new) }
+        if table == .direct { try copyDirect(old, to: new) } else { try Self.copy(old, to: new) }
+        if table.isReadByPrograms { grown[table] = OpenMap(new) } else { try replace(table, with: new) }
     }
 
     /// Pins a map in place of the table's, in one step for whoever opens it.

@@ -22,6 +22,8 @@ extension KernelStore {
             pinned[table.rawValue] = map.id
             if table.isArray {
                 if let row = try Self.onlyRow(table, map) { image.put(row) }
+            } else if table == .direct {
+                for (vni, table) in try directTables(map) { image.direct[vni] = table.map.capacity }
             } else {
                 try map.forEach { if let row = Record(table, key: $0, value: $1) { image.put(row) } }
             }

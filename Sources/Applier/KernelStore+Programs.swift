@@ -24,7 +24,8 @@ extension KernelStore {
                 created.append(name)
             }
         }
-        try object.set("mzr_decap_flags", to: HostCheck.kernelVersion() >= (6, 3) ? Self.decapIPv6 : 0)
+        try object.set("mzr_decap_flags", to: [HostCheck.kernelVersion() >= (6, 3) ? Self.decapIPv6 : 0])
+        try object.set("mzr_key", to: [UInt64.random(in: .min ... .max), UInt64.random(in: .min ... .max)])
         try object.load()
 
         if created.contains("mark") { try Self.drawMark(object.map("mark")) }

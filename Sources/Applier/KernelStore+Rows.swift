@@ -5,6 +5,7 @@ extension KernelStore {
     /// Writes or removes rows of one table by one action.
     func write(_ steps: ArraySlice<Step>) throws(BPFError) {
         guard let key = steps.first?.batchKey else { return }
+        if key.table == .direct { return try writeDirect(steps) }
         let map = try need(key.table)
         if steps.count == 1 || key.table.isArray { for step in steps { try verify(step, in: map) } }
         switch key.action {

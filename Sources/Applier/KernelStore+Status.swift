@@ -24,13 +24,17 @@ extension KernelStore {
                 sum.sent_bytes &+= one.sent_bytes
                 sum.received_packets &+= one.received_packets
                 sum.received_bytes &+= one.received_bytes
+                sum.direct_packets &+= one.direct_packets
+                sum.bouncer_packets &+= one.bouncer_packets
+                sum.divider_packets &+= one.divider_packets
             }
             let ifindex = key.loadUnaligned(as: UInt32.self)
             found.append(
                 HostStatus.Traffic(
                     ifindex: ifindex, interface: names[ifindex] ?? "", sentPackets: sum.sent_packets,
                     sentBytes: sum.sent_bytes, receivedPackets: sum.received_packets,
-                    receivedBytes: sum.received_bytes))
+                    receivedBytes: sum.received_bytes, directPackets: sum.direct_packets,
+                    bouncerPackets: sum.bouncer_packets, dividerPackets: sum.divider_packets))
         }
         return found.sorted { ($0.interface, $0.ifindex) < ($1.interface, $1.ifindex) }
     }
@@ -68,8 +72,24 @@ extension KernelStore {
                 HostStatus.Fill(
                     name: name, rows: table.map { image.count($0) + foreign } ?? map.capacity, capacity: map.capacity,
                     memory: try Self.memory(map.descriptor)))
+            if table == .direct { found += try directFill(map, image) }
         }
         return found
+    }
+
+    /// One line a VPC, with what was learned.
+    private func directFill(_ map: borrowing PinnedMap, _ image: Image) throws(BPFError) -> [HostStatus.Fill] {
+        var found: [HostStatus.Fill] = []
+        for (vni, table) in try directTables(map) {
+            var rows = 0
+            try table.map.forEach { _, _ in rows += 1 }
+            let vpc = image.vpcs[vni].flatMap { image.names[$0.vpc] } ?? "VNI \(vni)"
+            found.append(
+                HostStatus.Fill(
+                    name: "direct \(vpc)", rows: rows, capacity: table.map.capacity,
+                    memory: try Self.memory(table.map.descriptor)))
+        }
+        return found.sorted { $0.name < $1.name }
     }
 
     /// `memlock` of the map's fdinfo: what it uses since Linux 6.4, an estimate of its capacity before.

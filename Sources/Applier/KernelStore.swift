@@ -7,8 +7,9 @@ public import Planner
 /// Whoever opens it for writing holds the `HostLock` of the directory.
 public final class KernelStore: MapStore {
     let directory: String
-    /// Copies of maps in another capacity, until the programs step puts them in their place.
-    var grown: [Table: GrownMap] = [:]
+    /// Copies of maps in another capacity, until the programs step puts them in their place: nothing but this process
+    /// holds them.
+    var grown: [Table: OpenMap] = [:]
 
     /// Opens the host's tables, which need not exist yet.
     ///
@@ -86,8 +87,8 @@ public final class KernelStore: MapStore {
     }
 }
 
-/// A map in memory alone: nothing but this process holds it until it is pinned.
-final class GrownMap {
+/// An open map, for collections, which hold no noncopyable values.
+final class OpenMap {
     let map: PinnedMap
 
     init(_ map: consuming PinnedMap) { self.map = map }

@@ -31,6 +31,7 @@ extension Record {
         case .vpc(let vni, let row): row.value.map { RowBytes(key: copy(vni), value: copy($0)) }
         case .network(let key, let row): row.value.map { RowBytes(key: copy(key.value), value: copy($0)) }
         case .endpoint(let key, let row): row.value.map { RowBytes(key: copy(key.value), value: copy($0)) }
+        case .direct: nil  // its value is a map: KernelStore+Direct.swift
         case .port(let ifindex, let row): RowBytes(key: copy(ifindex), value: copy(row.value))
         case .portMAC(let ifindex, let mac):
             RowBytes(key: copy(ifindex), value: mac.bytes + [0, 0])
@@ -70,6 +71,7 @@ extension Record {
             both(load(mzr_endpoint_key.self, key), load(mzr_endpoint.self, value)).flatMap { key, value in
                 EndpointRow(value).map { .endpoint(EndpointKey(key), $0) }
             }
+        case .direct: nil
         case .ports: both(load(UInt32.self, key), load(mzr_port.self, value)).map { .port($0, PortRow($1)) }
         case .portMACs:
             both(load(UInt32.self, key), load(mzr_port_mac.self, value)).map { key, value in
@@ -259,13 +261,16 @@ extension ConfigRow {
             address: IPAddress(v4: UInt32(bigEndian: value.address)), uplink: value.uplink,
             port: UInt16(bigEndian: value.port), mtu: value.mtu,
             otherPorts: [value.other_ports.0, value.other_ports.1].filter { $0 != 0 }.map(UInt16.init(bigEndian:)))
+        directAfter = value.direct_after
+        directAge = value.direct_age
     }
 
     fileprivate var value: mzr_config? {
         guard let address = address.v4, otherPorts.count <= 2 else { return nil }
         let others = otherPorts.map(\.bigEndian) + [0, 0]
         return mzr_config(
-            address: address.bigEndian, uplink: uplink, port: port.bigEndian, mtu: mtu, other_ports: (others[0], others[1]))
+            address: address.bigEndian, uplink: uplink, port: port.bigEndian, mtu: mtu, other_ports: (others[0], others[1]),
+            direct_after: directAfter, direct_age: directAge)
     }
 }
 

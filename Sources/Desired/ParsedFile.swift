@@ -83,6 +83,7 @@ struct ClusterDraft: Sendable {
     var name: Name?
     var port: Int?
     var settle: UInt64?
+    var direct: Cluster.Direct?
 }
 
 struct HostDraft: Sendable {

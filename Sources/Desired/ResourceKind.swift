@@ -32,6 +32,7 @@ enum ResourceKind: String, CaseIterable, Sendable {
 enum Field: String, Sendable {
     case apiVersion, kind, name, port, settle, address, interface, zone, weight, state, datapath, mtu, vni, cidrs
     case dividers, bouncers, gateway, gateways, endpoints, network, ip, ips, host, mac
+    case direct, after, age
 }
 
 /// Which fields a mapping may have and which it must.
@@ -47,7 +48,8 @@ struct Shape: Sendable {
         fields = (required + optional).map { ($0, Array($0.rawValue.utf8)) }
     }
 
-    static let cluster = Shape("a Cluster", required: [.apiVersion, .kind, .name], optional: [.port, .settle])
+    static let cluster = Shape("a Cluster", required: [.apiVersion, .kind, .name], optional: [.port, .settle, .direct])
+    static let direct = Shape("the direct path", required: [], optional: [.after, .age])
     static let host = Shape(
         "a Host", required: [.apiVersion, .kind, .name, .address, .interface],
         optional: [.zone, .weight, .state, .datapath, .mtu])

@@ -6,9 +6,31 @@ extension ResourceReader {
         let name = name(fields, .name, .cluster)
         let port = integer(fields, .port, in: 1...65535)
         let settle = duration(fields, .settle)
+        let direct = fields[.direct].map { self.direct($0) }
         file.clusters.append(
             ClusterDraft(
-                mark: name?.mark ?? yaml.nodes[fields.mapping].mark, name: name, port: port?.value, settle: settle))
+                mark: name?.mark ?? yaml.nodes[fields.mapping].mark, name: name, port: port?.value, settle: settle,
+                direct: direct))
+    }
+
+    private mutating func direct(_ node: Int) -> Cluster.Direct {
+        var direct = Cluster.Direct()
+        guard yaml.nodes[node].kind == .mapping else {
+            if yaml.nodes[node].kind != .refused {
+                report(
+                    .wrongType, node, "`direct` must be a mapping, not \(described(node))", hint: "write {after: 1, age: 30s}")
+            }
+            return direct
+        }
+        let fields = fields(of: node, .direct)
+        if let after = integer(fields, .after, in: 1...1_000_000) { direct.after = UInt32(after.value) }
+        if let place = fields[.age], let age = duration(fields, .age) {
+            if age < 1000 {
+                report(.badDuration, place, "`age` is at least 1s", hint: "an endpoint's host is asked again four times in that time")
+            }
+            direct.age = age
+        }
+        return direct
     }
 
     mutating func readHost(_ fields: Fields) {

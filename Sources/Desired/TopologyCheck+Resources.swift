@@ -20,6 +20,7 @@ extension TopologyCheck {
         var cluster = Cluster(name: name.text, at: location(first.place))
         if let port = first.draft.port { cluster.port = UInt16(port) }
         if let settle = first.draft.settle { cluster.settle = settle }
+        if let direct = first.draft.direct { cluster.direct = direct }
         return cluster
     }
 

@@ -23,7 +23,8 @@ struct Compiler {
         let uplink = interfaces[host.interface] ?? 0
         let mtu = min(host.mtu ?? Int(UInt16.max), uplinkMTU ?? Int(UInt16.max), Int(UInt16.max))
         image.config = ConfigRow(
-            address: host.address, uplink: uplink, port: index.topology.cluster.port, mtu: UInt16(mtu))
+            address: host.address, uplink: uplink, port: index.topology.cluster.port, mtu: UInt16(mtu),
+            direct: index.topology.cluster.direct)
         image.names[StableHash.id(host.name)] = host.name
         for other in index.topology.hosts where other.name != host.name {
             image.hosts[other.address] = HostRow(host: StableHash.id(other.name))
@@ -76,6 +77,9 @@ struct Compiler {
             image.portMACs[ifindex] = endpoint.mac ?? .assumed(for: endpoint.addresses)
             image.traffic.insert(ifindex)
         }
+        for port in image.ports.values where image.direct[port.vni] == nil {
+            image.direct[port.vni] = directCapacity(vni: port.vni)
+        }
         Self.fillLengths(&image)
         return image
     }
@@ -117,6 +121,18 @@ struct Compiler {
             image.endpoints[EndpointKey(vni: vni, address: gateway)] = EndpointRow(
                 kind: .gateway, host: nobody, network: id)
         }
+    }
+
+    /// A table of learned entries for each VPC with a port here, with room for all of the VPC's addresses, within
+    /// bounds: below the least, an LRU map of few entries on many CPUs evicts what is in use.
+    func directCapacity(vni: UInt32) -> Int {
+        let addresses = index.vpc(vni: vni).map { vpc in
+            (index.networksOfVPC[vpc.name] ?? []).reduce(0) { sum, network in
+                let endpoints = index.endpointsOfNetwork[index.topology.networks[network].name] ?? []
+                return sum + endpoints.reduce(0) { $0 + index.topology.endpoints[$1].addresses.count }
+            }
+        }
+        return min(max(Capacity.ideal(rows: addresses ?? 0), 1024), 65_536)
     }
 
     /// Lists in each VPC's row the prefix lengths of its networks' rows, longest first.

@@ -39,6 +39,7 @@ extension Differ {
             case .vpcs: most(live.vpcs, next.vpcs, final.vpcs)
             case .networks: most(live.networks, next.networks, final.networks)
             case .endpoints: most(live.endpoints, next.endpoints, final.endpoints)
+            case .direct: most(live.direct, next.direct, final.direct)
             case .ports: most(live.ports, next.ports, final.ports)
             case .portMACs: most(live.portMACs, next.portMACs, final.portMACs)
             case .traffic: live.traffic.union(next.traffic).count

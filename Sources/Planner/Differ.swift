@@ -50,6 +50,7 @@ struct Differ {
         let start = release()
         diffBase()
         diffPorts(from: start)
+        diffDirect(from: start)
         diffEndpoints(from: start)
         diffNetworks(from: start)
         diffVPCs(from: start)
@@ -98,6 +99,7 @@ struct Differ {
             for (key, row) in live.networks where key.vni == vni { drop(.network(key, row), from: &start) }
             for (key, row) in live.ports where row.vni == vni { drop(.port(key, row), from: &start) }
             if let row = live.vpcs[vni] { drop(.vpc(vni, row), from: &start) }
+            if let capacity = live.direct[vni] { drop(.direct(vni, capacity: capacity), from: &start) }
         }
         func isReassigned(_ ifindex: UInt32) -> Bool {
             guard let wanted = next.ports[ifindex] else { return false }
@@ -191,6 +193,17 @@ struct Differ {
     /// Of a pointer, where nothing else changes in its row.
     private func rank(_ usual: Rank, from members: [IPAddress], to wanted: [IPAddress]) -> Rank {
         changesPort && members != wanted && members.contains { index.host(at: $0) == nil } ? .leaving : usual
+    }
+
+    /// What was learned is as good as before in the new table: another capacity only costs its learning again.
+    private mutating func diffDirect(from start: Image) {
+        for (vni, capacity) in next.direct where start.direct[vni] != capacity {
+            schedule(
+                .ports, .add, before: start.direct[vni].map { .direct(vni, capacity: $0) }, after: .direct(vni, capacity: capacity))
+        }
+        for (vni, capacity) in start.direct where next.direct[vni] == nil {
+            schedule(.removePorts, .add, before: .direct(vni, capacity: capacity), after: nil)
+        }
     }
 
     private mutating func diffEndpoints(from start: Image) {

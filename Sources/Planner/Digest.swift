@@ -15,6 +15,8 @@ extension Record {
             hash.combine(row.port)
             hash.combine(row.mtu)
             for port in row.otherPorts { hash.combine(port) }
+            hash.combine(row.directAfter)
+            hash.combine(row.directAge)
         case .host(_, let row): hash.combine(row.host)
         case .vpc(_, let row):
             hash.combine(row.vpc)
@@ -37,6 +39,7 @@ extension Record {
             hash.combine(row.network)
             hash.combine(row.endpoint)
         case .portMAC(_, let mac): hash.combine(mac.bits)
+        case .direct(_, let capacity): hash.combine(capacity)
         case .traffic: break
         case .name(_, let text): hash.combine(text)
         case .wait(_, let since): hash.combine(since)
@@ -67,6 +70,7 @@ extension Record {
             hash.combine(key.vni)
             hash.combine(key.address.bits)
         case .port(let ifindex, _), .portMAC(let ifindex, _), .traffic(let ifindex): hash.combine(ifindex)
+        case .direct(let vni, _): hash.combine(vni)
         case .name(let id, _): hash.combine(id)
         case .wait(let digest, _): hash.combine(digest)
         case .foreign(_, let key, _): for byte in key { hash.combine(byte) }
@@ -88,6 +92,7 @@ extension Image {
             let isFixed = ports[key]?.macFixed == true
             sum &+= Record.portMAC(key, isFixed ? mac : MACAddress(bits: 0)).digest
         }
+        for (vni, capacity) in direct { sum &+= Record.direct(vni, capacity: capacity).digest }
         for key in traffic { sum &+= Record.traffic(key).digest }
         for (id, text) in names { sum &+= Record.name(id, text).digest }
         if let datapath { sum &+= Record.datapath(datapath).digest }
@@ -159,6 +164,7 @@ extension Record {
         case .network(let key, _): SortableKey(UInt128(key.vni), key.cidr.prefix.bits, UInt128(key.cidr.fullLength))
         case .endpoint(let key, _): SortableKey(UInt128(key.vni), key.address.bits)
         case .port(let ifindex, _), .portMAC(let ifindex, _), .traffic(let ifindex): SortableKey(UInt128(ifindex))
+        case .direct(let vni, _): SortableKey(UInt128(vni))
         case .name(let id, _): SortableKey(UInt128(id))
         case .wait(let digest, _): SortableKey(UInt128(digest))
         case .foreign(_, let key, _): SortableKey(IPAddress(bytes: key).bits)

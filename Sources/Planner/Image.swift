@@ -7,6 +7,8 @@ public struct Image: Hashable, Sendable {
     public var vpcs: [UInt32: VPCRow] = [:]
     public var networks: [NetworkKey: NetworkRow] = [:]
     public var endpoints: [EndpointKey: EndpointRow] = [:]
+    /// VNI -> capacity of its table of learned entries.
+    public var direct: [UInt32: Int] = [:]
     public var ports: [UInt32: PortRow] = [:]
     public var portMACs: [UInt32: MACAddress] = [:]
     public var traffic: Set<UInt32> = []
@@ -29,6 +31,7 @@ public struct Image: Hashable, Sendable {
         case .vpc(let key, let row): vpcs[key] = row
         case .network(let key, let row): networks[key] = row
         case .endpoint(let key, let row): endpoints[key] = row
+        case .direct(let vni, let capacity): direct[vni] = capacity
         case .port(let key, let row): ports[key] = row
         case .portMAC(let key, let mac): portMACs[key] = mac
         case .traffic(let key): traffic.insert(key)
@@ -48,6 +51,7 @@ public struct Image: Hashable, Sendable {
         case .vpc(let key, _): vpcs[key] = nil
         case .network(let key, _): networks[key] = nil
         case .endpoint(let key, _): endpoints[key] = nil
+        case .direct(let vni, _): direct[vni] = nil
         case .port(let key, _): ports[key] = nil
         case .portMAC(let key, _): portMACs[key] = nil
         case .traffic(let key): traffic.remove(key)
@@ -72,6 +76,7 @@ public struct Image: Hashable, Sendable {
         case .vpcs: vpcs.count
         case .networks: networks.count
         case .endpoints: endpoints.count
+        case .direct: direct.count
         case .ports: ports.count
         case .portMACs: portMACs.count
         case .traffic: traffic.count

@@ -71,7 +71,10 @@ struct Meanwhile {
         switched = compiler.image(uplinkMTU: uplinkMTU, keeping: keptRoles(ports: ports))
         for vni in handoverDue.keys { Self.clear(vni, from: &switched) }
         keepHosts()
-        for (ifindex, row) in ports { switched.ports[ifindex] = row }
+        for (ifindex, row) in ports {
+            switched.ports[ifindex] = row
+            if switched.direct[row.vni] == nil { switched.direct[row.vni] = compiler.directCapacity(vni: row.vni) }
+        }
         keepForwards(compiler)
         keepPortFacts()
         next = switched
@@ -140,6 +143,7 @@ struct Meanwhile {
 
     private static func clear(_ vni: UInt32, from image: inout Image) {
         image.vpcs[vni] = nil
+        image.direct[vni] = nil
         for key in image.networks.keys where key.vni == vni { image.networks[key] = nil }
         for key in image.endpoints.keys where key.vni == vni { image.endpoints[key] = nil }
         for (ifindex, row) in image.ports where row.vni == vni {

@@ -54,6 +54,7 @@ struct Names {
             let name = first { endpoint($0)?.name }
             return ("port \(interface(ifindex))\(name.map { " of \($0)" } ?? "")", endpoint(head)?.at)
         case .portMAC(let ifindex, _): return ("mac \(interface(ifindex))", nil)
+        case .direct(let vni, _): return ("direct path of \(vpc(vni))", nil)
         case .traffic(let ifindex): return ("counters \(interface(ifindex))", nil)
         case .name(_, let text): return ("name \(text)", nil)
         case .wait: return ("wait", nil)
@@ -94,6 +95,7 @@ struct Names {
             // Of an interface that is not there nothing is known.
             let mtu = row.uplink == 0 ? "" : ", MTU \(row.mtu)"
             return "\(row.address), \(uplink), UDP port \(ports)\(mtu)"
+        case .direct(_, let capacity): return "room for \(capacity) endpoints"
         case .host, .traffic, .name, .wait, .datapath, .foreign: return ""
         case .vpc(let vni, let row):
             let lengths = (row.lengths4.map { "/\($0 - 96)" } + row.lengths6.map { "/\($0)" }).joined(separator: " ")

@@ -29,6 +29,9 @@ extension Record: Codable {
         case .portMACs:
             self = .portMAC(
                 try fields.decode(UInt32.self, forKey: .key), try fields.decode(MACAddress.self, forKey: .value))
+        case .direct:
+            self = .direct(
+                try fields.decode(UInt32.self, forKey: .key), capacity: try fields.decode(Int.self, forKey: .value))
         case .traffic: self = .traffic(try fields.decode(UInt32.self, forKey: .key))
         case .names:
             self = .name(
@@ -65,6 +68,9 @@ extension Record: Codable {
         case .portMAC(let key, let mac):
             try fields.encode(key, forKey: .key)
             try fields.encode(mac, forKey: .value)
+        case .direct(let vni, let capacity):
+            try fields.encode(vni, forKey: .key)
+            try fields.encode(capacity, forKey: .value)
         case .traffic(let key): try fields.encode(key, forKey: .key)
         case .name(let id, let text):
             try fields.encode(Hex(wrappedValue: id), forKey: .key)

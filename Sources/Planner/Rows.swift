@@ -108,14 +108,25 @@ public struct ConfigRow: Hashable, Sendable, Codable {
     public var mtu: UInt16
     /// Taken for Geneve's, too, while the cluster goes from one port to another; the one wanted last first, two at most.
     public var otherPorts: [UInt16]
+    /// Packets of a pair that go by way of tables before its host is asked for.
+    public var directAfter: UInt32
+    /// How long an answer holds without another, in ticks of 2^24 ns.
+    public var directAge: UInt32
 
-    public init(address: IPAddress, uplink: UInt32, port: UInt16, mtu: UInt16, otherPorts: [UInt16] = []) {
+    public init(
+        address: IPAddress, uplink: UInt32, port: UInt16, mtu: UInt16, otherPorts: [UInt16] = [],
+        direct: Cluster.Direct = Cluster.Direct()
+    ) {
         self.address = address
         self.uplink = uplink
         self.port = port
         self.mtu = mtu
         self.otherPorts = otherPorts
+        directAfter = direct.after
+        directAge = Self.ticks(direct.age)
     }
+
+    private static func ticks(_ milliseconds: UInt64) -> UInt32 { UInt32(clamping: (milliseconds * 1_000_000) >> 24) }
 }
 
 public struct AppliedRow: Hashable, Sendable, Codable {
@@ -169,6 +180,8 @@ public enum Record: Hashable, Sendable {
     case vpc(UInt32, VPCRow)
     case network(NetworkKey, NetworkRow)
     case endpoint(EndpointKey, EndpointRow)
+    /// The VPC's table of what was learned of its endpoints' hosts: how many it has room for.
+    case direct(UInt32, capacity: Int)
     case port(UInt32, PortRow)
     /// A learned MAC is whatever the port's frames said; as desired state it is the one to start from.
     case portMAC(UInt32, MACAddress)
@@ -189,6 +202,7 @@ public enum Record: Hashable, Sendable {
         case .vpc: .vpcs
         case .network: .networks
         case .endpoint: .endpoints
+        case .direct: .direct
         case .port: .ports
         case .portMAC: .portMACs
         case .traffic: .traffic

@@ -1,7 +1,7 @@
 /// The tables of a host: pinned maps of the same name. Counters (`traffic`, `drops`) are not desired state, but the
 /// rows of `traffic` come and go with their ports.
 public enum Table: String, Hashable, Sendable, Codable, CaseIterable, Comparable {
-    case config, hosts, vpcs, networks, endpoints, ports
+    case config, hosts, vpcs, networks, endpoints, direct, ports
     case portMACs = "port_macs"
     case traffic, names, waits, datapath, applied
 
@@ -11,14 +11,14 @@ public enum Table: String, Hashable, Sendable, Codable, CaseIterable, Comparable
     public var isArray: Bool {
         switch self {
         case .config, .datapath, .applied: true
-        case .hosts, .vpcs, .networks, .endpoints, .ports, .portMACs, .traffic, .names, .waits: false
+        case .hosts, .vpcs, .networks, .endpoints, .direct, .ports, .portMACs, .traffic, .names, .waits: false
         }
     }
 
     /// The programs' own: where its map becomes another one, they are loaded anew.
     public var isReadByPrograms: Bool {
         switch self {
-        case .config, .hosts, .vpcs, .networks, .endpoints, .ports, .portMACs, .traffic: true
+        case .config, .hosts, .vpcs, .networks, .endpoints, .direct, .ports, .portMACs, .traffic: true
         case .names, .waits, .datapath, .applied: false
         }
     }
@@ -26,7 +26,7 @@ public enum Table: String, Hashable, Sendable, Codable, CaseIterable, Comparable
     /// Bookkeeping is carried out, but is no resource that a user counts.
     public var isBookkeeping: Bool {
         switch self {
-        case .portMACs, .traffic, .names, .waits, .datapath, .applied: true
+        case .direct, .portMACs, .traffic, .names, .waits, .datapath, .applied: true
         case .config, .hosts, .vpcs, .networks, .endpoints, .ports: false
         }
     }

@@ -29,13 +29,32 @@ public struct Cluster: Hashable, Sendable {
     public var port: UInt16
     /// Longer than any host takes to notice a commit, in milliseconds.
     public var settle: UInt64
+    /// How the direct path is learned.
+    public var direct: Direct
     /// Nil if no document says it: the defaults.
     public var at: SourceLocation?
 
-    public init(name: String = "default", port: UInt16 = 6081, settle: UInt64 = 60_000, at: SourceLocation? = nil) {
+    /// When an endpoint's host is asked for, and how long its answer is believed.
+    public struct Direct: Hashable, Sendable {
+        /// Packets of a pair that go by way of tables before one asks.
+        public var after: UInt32
+        /// How long an answer holds without another, in milliseconds.
+        public var age: UInt64
+
+        public init(after: UInt32 = 1, age: UInt64 = 30_000) {
+            self.after = after
+            self.age = age
+        }
+    }
+
+    public init(
+        name: String = "default", port: UInt16 = 6081, settle: UInt64 = 60_000, direct: Direct = Direct(),
+        at: SourceLocation? = nil
+    ) {
         self.name = name
         self.port = port
         self.settle = settle
+        self.direct = direct
         self.at = at
     }
 }

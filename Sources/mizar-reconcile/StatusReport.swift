@@ -16,6 +16,9 @@ struct StatusReport: Encodable {
         let sentBytes: UInt64
         let receivedPackets: UInt64
         let receivedBytes: UInt64
+        let directPackets: UInt64
+        let bouncerPackets: UInt64
+        let dividerPackets: UInt64
     }
 
     struct Drop: Encodable {
@@ -92,7 +95,8 @@ struct StatusReport: Encodable {
                 addresses: (addresses[ifindex] ?? []).sorted(), interface: interfaces[ifindex]?.name,
                 mac: image.portMACs[ifindex], macEnforced: row.macFixed, sentPackets: counters?.sentPackets ?? 0,
                 sentBytes: counters?.sentBytes ?? 0, receivedPackets: counters?.receivedPackets ?? 0,
-                receivedBytes: counters?.receivedBytes ?? 0)
+                receivedBytes: counters?.receivedBytes ?? 0, directPackets: counters?.directPackets ?? 0,
+                bouncerPackets: counters?.bouncerPackets ?? 0, dividerPackets: counters?.dividerPackets ?? 0)
         }.sorted { $0.name < $1.name }
         attachments = status.attachments
         drops = status.drops.map { Drop(reason: $0.word, text: $0.text, packets: $0.packets, bytes: $0.bytes) }
@@ -131,13 +135,14 @@ struct StatusReport: Encodable {
         if waiting > 0 { lines.append("Waiting: \(waiting) changes until every host has seen the commit") }
         for item in pending { lines.append("Pending: \(item) waits for its interface") }
         lines += Self.table(
-            ["ENDPOINT", "INTERFACE", "ADDRESSES", "MAC", "SENT", "RECEIVED"],
+            ["ENDPOINT", "INTERFACE", "ADDRESSES", "MAC", "SENT", "RECEIVED", "TO OTHER HOSTS"],
             endpoints.map { endpoint in
                 [
                     endpoint.name, endpoint.interface ?? "gone", endpoint.addresses.map(\.description).joined(separator: " "),
                     (endpoint.mac.map(\.description) ?? "-") + (endpoint.macEnforced ? "!" : ""),
                     "\(endpoint.sentPackets) pkts, \(endpoint.sentBytes) B",
                     "\(endpoint.receivedPackets) pkts, \(endpoint.receivedBytes) B",
+                    "\(endpoint.directPackets) direct, \(endpoint.bouncerPackets) by bouncer, \(endpoint.dividerPackets) by divider",
                 ]
             })
         lines += Self.table(

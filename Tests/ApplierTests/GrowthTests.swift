@@ -87,11 +87,11 @@ struct GrowthTests {
             let store = try KernelStore(directory: host.bpffs, forWriting: true)
             try store.succeed(Samples.base() + [Samples.row(nil, .traffic(7))])
             let map = try store.need(.traffic)
-            let value = (0..<map.valueSize).map { UInt8(truncatingIfNeeded: $0 / 32 + 1) }
+            let value = (0..<map.valueSize).map { UInt8(truncatingIfNeeded: $0 / MemoryLayout<mzr_traffic>.size + 1) }
             try map.put([7, 0, 0, 0], value)
             try store.succeed([Samples.capacity(.traffic, from: 64, to: 128), Samples.programs])
             #expect(try store.need(.traffic).value(of: [7, 0, 0, 0]) == value)
-            let cpus = map.valueSize / 32
+            let cpus = map.valueSize / MemoryLayout<mzr_traffic>.size
             let expected = (1...cpus).reduce(UInt64(0)) { $0 + UInt64($1) * 0x0101_0101_0101_0101 }
             #expect(try store.status().traffic.first?.sentBytes == expected)
         }

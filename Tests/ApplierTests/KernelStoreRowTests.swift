@@ -36,7 +36,8 @@ struct KernelStoreRowTests {
             let nonsense = [UInt8](repeating: 0xee, count: 24)
             try endpoints.put(bytes.key, nonsense)
             // A second other port without a first.
-            try store.need(.config).put([0, 0, 0, 0], [UInt8](repeating: 0xee, count: 12) + [0, 0, 0xee, 0xee])
+            try store.need(.config).put(
+                [0, 0, 0, 0], [UInt8](repeating: 0xee, count: 12) + [0, 0] + [UInt8](repeating: 0xee, count: 10))
 
             let seen = try store.observe().image
             #expect(Set(seen.foreign.map(\.table)) == [.endpoints, .config])

@@ -13,6 +13,10 @@ final class Datapath: @unchecked Sendable {
         case portEntry = "mizar_port_entry"
         case uplinkEntry = "mizar_uplink_entry"
         case guardEntry = "mizar_guard_entry"
+        case control = "mizar_control"
+
+        /// In the order of enum mzr_program.
+        static let slots = [port, uplink, `guard`, control]
     }
 
     struct Context {
@@ -30,6 +34,8 @@ final class Datapath: @unchecked Sendable {
 
     /// What the loader draws at random.
     static let mark: UInt32 = 0x6d7a_7200
+    /// What nonces are made with.
+    static let key: (UInt64, UInt64) = (0x0706_0504_0302_0100, 0x0f0e_0d0c_0b0a_0908)
 
     private let object: OpaquePointer
     let cpus: Int
@@ -43,10 +49,11 @@ final class Datapath: @unchecked Sendable {
         }
         self.object = object
         cpus = Int(libbpf_num_possible_cpus())
-        guard let rodata = bpf_object__find_map_by_name(object, ".rodata") else { throw Failure(description: "no .rodata") }
-        var flags = decapFlags
-        let set = bpf_map__set_initial_value(rodata, &flags, MemoryLayout<UInt64>.size)
-        guard set == 0 else { throw Failure(description: "mzr_decap_flags: \(set)") }
+        for (name, value) in [("mzr_decap_flags", [decapFlags]), ("mzr_key", [Self.key.0, Self.key.1])] {
+            var value = value
+            let set = mzr_set_constant(object, name, &value, value.count * MemoryLayout<UInt64>.size)
+            guard set == 0 else { throw Failure(description: "\(name): \(set)") }
+        }
         let code = bpf_object__load(object)
         guard code == 0 else { throw Failure(description: "load: \(code)") }
         var (key, mark) = (UInt32(0), Self.mark)
@@ -64,6 +71,24 @@ final class Datapath: @unchecked Sendable {
     func put(_ map: String, _ key: [UInt8], _ value: [UInt8]) throws {
         let code = bpf_map_update_elem(self.map(map), key, value, 0)
         guard code == 0 else { throw Failure(description: "\(map): \(code)") }
+    }
+
+    /// Gives the VPC an empty table of direct entries, in place of the one it has.
+    func makeDirectTable(_ vni: UInt32) throws {
+        let inner = bpf_map_create(
+            BPF_MAP_TYPE_LRU_HASH, "direct_table", UInt32(MemoryLayout<mzr_address>.size), UInt32(MemoryLayout<mzr_direct>.size),
+            1024, nil)
+        guard inner >= 0 else { throw Failure(description: "direct_table: \(inner)") }
+        defer { close(inner) }
+        try put("direct", withUnsafeBytes(of: vni) { Array($0) }, withUnsafeBytes(of: inner) { Array($0) })
+    }
+
+    /// Does something with the VPC's table of direct entries.
+    func withDirectTable<Value>(_ vni: UInt32, _ body: (Int32) -> Value) throws -> Value {
+        guard let id = get("direct", withUnsafeBytes(of: vni) { Array($0) }, size: 4) else { throw Failure(description: "no table") }
+        let table = bpf_map_get_fd_by_id(id.withUnsafeBytes { $0.loadUnaligned(as: UInt32.self) })
+        defer { close(table) }
+        return body(table)
     }
 
     func remove(_ map: String, _ key: [UInt8]) { bpf_map_delete_elem(self.map(map), key) }

@@ -60,7 +60,7 @@ struct Fixture: Sendable, CustomTestStringConvertible {
             #expect(outcome.mark == mark)
             #expect(world.drops().isEmpty)
             for index in World.ports.keys {
-                let counters = world.datapath.counters("traffic", index, count: 4)
+                let counters = world.datapath.counters("traffic", index, count: World.trafficFields)
                 #expect(counters[0] == (sent == index ? 1 : 0), "sent by \(index)")
                 #expect(counters[2] == (received == index ? 1 : 0), "received by \(index)")
             }

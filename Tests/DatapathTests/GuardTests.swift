@@ -73,7 +73,7 @@ extension DatapathTests {
         let world = try World.shared.get()
         for slot in 0..<UInt32(MZR_PROGRAM_COUNT.rawValue) { world.datapath.remove("programs", World.raw(slot)) }
         defer {
-            for (slot, program) in [Datapath.Program.port, .uplink, .guard].enumerated() {
+            for (slot, program) in Datapath.Program.slots.enumerated() {
                 try? world.datapath.put("programs", World.raw(UInt32(slot)), World.raw(UInt32(bitPattern: world.datapath.program(program))))
             }
         }

@@ -1,3 +1,5 @@
+import CBPF
+import Glibc
 import TestSupport
 import Topology
 
@@ -47,5 +49,62 @@ enum Reference {
                 $0.ttl = ttl
             })
         return Packet.frame(to: mac("02:ac:10:00:00:01"), from: mac("02:ac:10:00:00:02"), type: Packet.ipv4, packet)
+    }
+
+    /// A control packet on its way through the underlay.
+    static func control(
+        _ message: mzr_message, from: IPAddress = World.h1, to: IPAddress, vni: UInt32 = 100, stage: UInt8 = 0,
+        origin: IPAddress = IPAddress(v4: 0), about: IPAddress, network: UInt64 = 0, nonce: UInt64 = 0
+    ) -> [UInt8] {
+        let option = Packet.control(
+            UInt8(message.rawValue), stage: stage, origin: origin, about: about, network: network, nonce: nonce)
+        let datagram = Packet.udp(from: 6081, to: 6081, Packet.geneve(vni: vni, options: option, flags: 0xc0, []))
+        let packet = Packet.ipv4(from: from, to: to, protocol: 17, datagram, .init { $0.dontFragment = true })
+        return Packet.frame(to: mac("02:ac:10:00:00:01"), from: mac("02:ac:10:00:00:02"), type: Packet.ipv4, packet)
+    }
+
+    /// SipHash-1-3 (Aumasson and Bernstein) of VNI, address and period, each word as a number.
+    static func nonce(_ vni: UInt32, _ address: IPAddress, period: UInt64, key: (UInt64, UInt64) = Datapath.key) -> UInt64 {
+        var v: [UInt64] = [
+            key.0 ^ 0x736f_6d65_7073_6575, key.1 ^ 0x646f_7261_6e64_6f6d, key.0 ^ 0x6c79_6765_6e65_7261,
+            key.1 ^ 0x7465_6462_7974_6573,
+        ]
+        func rotate(_ x: UInt64, _ bits: UInt64) -> UInt64 { x << bits | x >> (64 - bits) }
+        func round() {
+            v[0] &+= v[1]
+            v[2] &+= v[3]
+            v[1] = rotate(v[1], 13) ^ v[0]
+            v[3] = rotate(v[3], 16) ^ v[2]
+            v[0] = rotate(v[0], 32)
+            v[2] &+= v[1]
+            v[0] &+= v[3]
+            v[1] = rotate(v[1], 17) ^ v[2]
+            v[3] = rotate(v[3], 21) ^ v[0]
+            v[2] = rotate(v[2], 32)
+        }
+        let words = [
+            UInt64(vni), UInt64(truncatingIfNeeded: address.bits >> 64), UInt64(truncatingIfNeeded: address.bits), period, 32 << 56,
+        ]
+        for word in words {
+            v[3] ^= word
+            round()
+            v[0] ^= word
+        }
+        v[2] ^= 0xff
+        for _ in 0..<3 { round() }
+        return v[0] ^ v[1] ^ v[2] ^ v[3]
+    }
+
+    /// The period that nonces are of now; the clock may step on between two looks.
+    static func period() -> UInt64 {
+        var time = timespec()
+        clock_gettime(CLOCK_MONOTONIC_COARSE, &time)
+        return (UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)) >> UInt64(MZR_PERIOD_SHIFT)
+    }
+
+    static func tick() -> UInt32 {
+        var time = timespec()
+        clock_gettime(CLOCK_MONOTONIC_COARSE, &time)
+        return UInt32(truncatingIfNeeded: (UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)) >> UInt64(MZR_TICK_SHIFT))
     }
 }

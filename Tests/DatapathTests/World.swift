@@ -35,6 +35,7 @@ final class World: @unchecked Sendable {
     static let b1 = mac("02:00:00:00:00:13")
     static let c1 = mac("02:00:00:00:00:14")
     static let mtu = 1600
+    static let trafficFields = MemoryLayout<mzr_traffic>.size / 8
     /// Port by port: its MAC and the VNI behind it.
     static let ports: [UInt32: (mac: MACAddress, vni: UInt32)] = [
         11: (a1, 100), 12: (a2, 100), 13: (b1, 200), 14: (c1, 300), 15: (c1, 400), 16: (c1, 500),
@@ -66,7 +67,7 @@ final class World: @unchecked Sendable {
                 + "ip neigh add 172.16.0.2 lladdr 02:ac:10:00:00:02 dev up0 nud permanent; "
                 + "ip neigh add 172.16.0.3 lladdr 02:ac:10:00:00:03 dev up0 nud permanent")
         try rows()
-        for (slot, program) in [Datapath.Program.port, .uplink, .guard].enumerated() {
+        for (slot, program) in Datapath.Program.slots.enumerated() {
             try datapath.put("programs", Self.raw(UInt32(slot)), Self.raw(UInt32(bitPattern: datapath.program(program))))
         }
     }
@@ -77,6 +78,8 @@ final class World: @unchecked Sendable {
         config.uplink = Self.uplink
         config.port = UInt16(6081).bigEndian
         config.mtu = UInt16(Self.mtu)
+        config.direct_after = 1
+        config.direct_age = 1000
         change(&config)
         try datapath.put("config", Self.raw(UInt32(0)), Self.raw(config))
     }
@@ -168,11 +171,12 @@ final class World: @unchecked Sendable {
     /// Everything that packets change, as it was.
     func reset() throws {
         try config()
+        try datapath.makeDirectTable(100)
         for (index, port) in Self.ports {
             var row = mzr_port_mac()
             withUnsafeMutableBytes(of: &row.mac) { $0.copyBytes(from: port.mac.bytes) }
             try datapath.put("port_macs", Self.raw(index), Self.raw(row))
-            datapath.clearCounters("traffic", index, count: 4)
+            datapath.clearCounters("traffic", index, count: Self.trafficFields)
         }
         for reason in 0..<UInt32(MZR_DROP_COUNT.rawValue) { datapath.clearCounters("drops", reason, count: 2) }
     }

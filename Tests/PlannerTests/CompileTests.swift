@@ -42,6 +42,7 @@ struct CompileTests {
                         }, network: StableHash.id(network.name),
                         endpoint: StableHash.id(endpoint.name))
                     wanted.traffic.insert(ifindex)
+                    wanted.direct[vpc.vni] = 1024
                     let four = endpoint.addresses.first { $0.isIPv4 } ?? endpoint.addresses[0]
                     wanted.portMACs[ifindex] =
                         endpoint.mac ?? MACAddress(bytes: [0x0a, 0x58] + four.bytes.suffix(4))

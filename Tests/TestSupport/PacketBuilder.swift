@@ -119,4 +119,18 @@ public enum Packet {
     public static func stage(_ stage: UInt8, origin: IPAddress) -> [UInt8] {
         [0xff, 0x6d, 0x81, 2, stage, 0, 0, 0] + v4(origin)
     }
+
+    /// The option of mizar_abi.h's `mzr_control_option`.
+    public static func control(
+        _ message: UInt8, stage: UInt8 = 0, origin: IPAddress = IPAddress(v4: 0), about: IPAddress, network: UInt64 = 0,
+        nonce: UInt64 = 0
+    ) -> [UInt8] {
+        [0xff, 0x6d, 0x82, 10, message, stage, 0, 0] + v4(origin) + about.bytes + be32(UInt32(network >> 32))
+            + be32(UInt32(truncatingIfNeeded: network)) + words(nonce)
+    }
+
+    /// A nonce as programs write it: two words in their host's own order, the high one first.
+    private static func words(_ nonce: UInt64) -> [UInt8] {
+        [UInt32(nonce >> 32), UInt32(truncatingIfNeeded: nonce)].flatMap { word in withUnsafeBytes(of: word) { Array($0) } }
+    }
 }

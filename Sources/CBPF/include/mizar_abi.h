@@ -21,6 +21,7 @@
 #define MZR_GENEVE_PROTOCOL 0x6558 /* Trans Ether Bridging: an Ethernet frame is inside */
 #define MZR_OPTION_CLASS 0xff6d	   /* of the range for experimental use */
 #define MZR_OPTION_STAGE 0x81	   /* critical: who does not know it must drop the packet */
+#define MZR_OPTION_CONTROL 0x82	   /* critical; what a control packet (flag O) says */
 
 /* Bytes that encapsulation puts in front of an inner Ethernet frame's network header. */
 #define MZR_OVERHEAD_DIRECT 50 /* IPv4 20 + UDP 8 + Geneve 8 + inner Ethernet 14 */
@@ -32,6 +33,11 @@
 	{                                                                                                    \
 		0x0a, 0x58, 0xa9, 0xfe, 0x00, 0x01                                                           \
 	}
+
+/* Times in rows are in ticks of 2^24 ns (16.8 ms) since boot: 32 bits of them last for 2.3 years. */
+#define MZR_TICK_SHIFT 24
+/* What proves an answer holds for one period of 2^31 ns and the next. */
+#define MZR_PERIOD_SHIFT 31
 
 /*
  * What a packet on its way through tables is asked of. It only ever grows from hop to hop, so that stale
@@ -53,6 +59,27 @@ struct mzr_stage_option {
 	__u8 stage;	     /* enum mzr_stage */
 	__u8 reserved[3];
 	__be32 origin; /* underlay address of the host whose endpoint sent it */
+};
+
+/* What one data plane tells another. */
+enum mzr_message {
+	MZR_MESSAGE_ASK = 1,  /* "who has (VNI, address)?": goes by way of tables, as a packet for it would */
+	MZR_MESSAGE_HAVE = 2, /* "I have it": to the origin of a question */
+	MZR_MESSAGE_GONE = 3, /* "I do not have it": to who sent a packet for it straight to this host */
+};
+
+/* The one option of a control packet, which has no inner frame. 44 bytes, network order. */
+struct mzr_control_option {
+	__be16 option_class; /* MZR_OPTION_CLASS */
+	__u8 type;	     /* MZR_OPTION_CONTROL */
+	__u8 length;	     /* 10 */
+	__u8 message;	     /* enum mzr_message */
+	__u8 stage;	     /* ASK: enum mzr_stage */
+	__u8 reserved[2];
+	__be32 origin; /* ASK: underlay address of who asks */
+	__u8 address[16];
+	__u32 network[2]; /* HAVE: stable id of the endpoint's network, high word first */
+	__u32 nonce[2];	  /* ASK, HAVE: the asker's; means nothing to anybody else */
 };
 
 /* An inner address: IPv6, or IPv4 as ::ffff:a.b.c.d. Bytes in network order. */
@@ -114,6 +141,18 @@ struct mzr_vpc {
 	__u8 reserved2[6];
 };
 
+/*
+ * direct: VNI -> a table of the VPC's own: address -> where it is, as its host has proven. The least recently
+ * used entry gives way when the table is full.
+ */
+struct mzr_direct {
+	__be32 host;   /* 0: not proven */
+	__u32 packets; /* sent by way of tables so far, up to config.direct_after */
+	__u64 network; /* stable id of the endpoint's network */
+	__u32 proven;  /* tick of the last proof */
+	__u32 asked;   /* tick of the last packet that asked for one */
+};
+
 /* hosts: underlay address -> a host of the topology. Geneve from anyone else is dropped. */
 struct mzr_host {
 	__u64 host; /* stable id of its name */
@@ -145,6 +184,10 @@ struct mzr_traffic {
 	__u64 sent_bytes;
 	__u64 received_packets; /* delivered to the endpoint */
 	__u64 received_bytes;
+	/* Of the packets sent, those that went to another host: */
+	__u64 direct_packets;  /* straight to the endpoint's */
+	__u64 bouncer_packets; /* to a bouncer */
+	__u64 divider_packets; /* to a divider */
 };
 
 /* drops: reason -> how many. Per CPU. */
@@ -160,6 +203,8 @@ struct mzr_config {
 	__be16 port;	       /* Geneve's UDP port */
 	__u16 mtu;	       /* of the underlay */
 	__be16 other_ports[2]; /* taken for Geneve's, too, while the cluster goes to another; 0: none */
+	__u32 direct_after; /* packets of a pair that go by way of tables before its host is asked for */
+	__u32 direct_age;   /* ticks that an entry of `direct` lasts without another proof */
 };
 
 /* applied: one row, written last. length 0: nothing was applied yet. */
@@ -212,10 +257,11 @@ struct mzr_name {
 /* programs: slots of the program array that the entry programs jump through: one write replaces a program
  * on every port at once. */
 enum mzr_program {
-	MZR_PROGRAM_PORT = 0,	/* tc ingress of an endpoint's interface */
-	MZR_PROGRAM_UPLINK = 1, /* tc ingress of the uplink */
-	MZR_PROGRAM_GUARD = 2,	/* tc egress of the uplink */
-	MZR_PROGRAM_COUNT = 3,
+	MZR_PROGRAM_PORT = 0,	 /* tc ingress of an endpoint's interface */
+	MZR_PROGRAM_UPLINK = 1,	 /* tc ingress of the uplink */
+	MZR_PROGRAM_GUARD = 2,	 /* tc egress of the uplink */
+	MZR_PROGRAM_CONTROL = 3, /* behind UPLINK: control packets */
+	MZR_PROGRAM_COUNT = 4,
 };
 
 /* Why a packet was dropped. The text is what `status` prints. Numbers are stable: append only. */
@@ -259,18 +305,20 @@ enum mzr_drop_reason {
 
 #define MZR_ASSERT_SIZE(type, size) _Static_assert(sizeof(struct type) == (size), #type " is " #size " bytes")
 MZR_ASSERT_SIZE(mzr_stage_option, 12);
+MZR_ASSERT_SIZE(mzr_control_option, 44);
 MZR_ASSERT_SIZE(mzr_address, 16);
 MZR_ASSERT_SIZE(mzr_endpoint_key, 20);
 MZR_ASSERT_SIZE(mzr_endpoint, 24);
 MZR_ASSERT_SIZE(mzr_network_key, 24);
 MZR_ASSERT_SIZE(mzr_network, 272);
 MZR_ASSERT_SIZE(mzr_vpc, 440);
+MZR_ASSERT_SIZE(mzr_direct, 24);
 MZR_ASSERT_SIZE(mzr_host, 8);
 MZR_ASSERT_SIZE(mzr_port, 24);
 MZR_ASSERT_SIZE(mzr_port_mac, 8);
-MZR_ASSERT_SIZE(mzr_traffic, 32);
+MZR_ASSERT_SIZE(mzr_traffic, 56);
 MZR_ASSERT_SIZE(mzr_drop, 16);
-MZR_ASSERT_SIZE(mzr_config, 16);
+MZR_ASSERT_SIZE(mzr_config, 24);
 MZR_ASSERT_SIZE(mzr_applied, 56);
 MZR_ASSERT_SIZE(mzr_datapath, 16);
 MZR_ASSERT_SIZE(mzr_name, 256);

@@ -1,0 +1,317 @@
+import CBPF
+import TestSupport
+import Testing
+import Topology
+
+private let endpoint = address("10.0.1.10")
+private let endpoint6 = address("fd00:1::10")
+private let far = address("10.0.1.99")
+private let nonce: UInt64 = 0x1122_3344_5566_7788
+
+private func frame(from: IPAddress = endpoint, to: IPAddress = far, source: MACAddress = World.a1) -> [UInt8] {
+    let datagram = Packet.udp(from: 1000, to: 2000, Array(0..<24))
+    return from.isIPv4
+        ? Packet.frame(to: World.gateway, from: source, type: Packet.ipv4, Packet.ipv4(from: from, to: to, protocol: 17, datagram))
+        : Packet.frame(to: World.gateway, from: source, type: Packet.ipv6, Packet.ipv6(from: from, to: to, next: 17, datagram))
+}
+
+/// A question that comes to h1.
+private func question(
+    _ about: String, stage: UInt8 = 2, origin: IPAddress = World.h3, vni: UInt32 = 100, from: IPAddress = World.h2
+) -> [UInt8] {
+    Reference.control(
+        MZR_MESSAGE_ASK, from: from, to: World.h1, vni: vni, stage: stage, origin: origin, about: address(about), nonce: nonce)
+}
+
+extension World {
+    fileprivate func entry(_ address: IPAddress, vni: UInt32 = 100) throws -> mzr_direct? {
+        try datapath.withDirectTable(vni) { table in
+            var entry = mzr_direct()
+            return bpf_map_lookup_elem(table, address.bytes, &entry) == 0 ? entry : nil
+        }
+    }
+
+    fileprivate func put(_ address: IPAddress, _ entry: mzr_direct) throws {
+        var entry = entry
+        try datapath.withDirectTable(100) { _ = bpf_map_update_elem($0, address.bytes, &entry, 0) }
+    }
+
+    @discardableResult
+    fileprivate func send(_ packet: [UInt8]) throws -> Datapath.Outcome {
+        try namespace.run { try datapath.run(.port, packet, .init(ifindex: 11, ingress: 11)) }
+    }
+
+    @discardableResult
+    fileprivate func receive(_ packet: [UInt8], _ program: Datapath.Program = .uplink) throws -> Datapath.Outcome {
+        try namespace.run { try datapath.run(program, packet, .init(ifindex: World.uplink, ingress: World.uplink)) }
+    }
+
+    /// Where a port's packet goes, and its stage (0: plain).
+    fileprivate func way(_ packet: [UInt8]) throws -> (host: IPAddress, stage: UInt8) {
+        let outcome = try send(packet)
+        #expect(outcome.verdict == Fixture.redirect, "drops: \(drops())")
+        let bytes = outcome.packet
+        return (IPAddress(v4: bytes[30..<34].reduce(0) { $0 << 8 | UInt32($1) }), bytes[42] == 0 ? 0 : bytes[54])
+    }
+
+    fileprivate func have(
+        _ about: IPAddress = far, from: IPAddress = World.h3, vni: UInt32 = 100, network: UInt64 = 7, nonce: UInt64
+    ) throws {
+        let packet = Reference.control(
+            MZR_MESSAGE_HAVE, from: from, to: World.h1, vni: vni, about: about, network: network, nonce: nonce)
+        let outcome = try receive(packet)
+        #expect(outcome.verdict == (drops().isEmpty ? Fixture.stolen : Fixture.shot))
+    }
+}
+
+extension Fixture {
+    fileprivate static let stolen: UInt32 = 4
+}
+
+extension DatapathTests {
+    /// The nonce of a question on the wire, which must be what a packet for `about` makes h1 ask.
+    private func asked(_ wire: Wire, _ about: IPAddress, of hosts: [IPAddress], stage: mzr_stage) throws -> UInt64 {
+        let told = try #require(wire.next())
+        let period = Reference.period()
+        let candidates = [period, period - 1].flatMap { period in
+            hosts.map { host in
+                let nonce = Reference.nonce(100, about, period: period)
+                return (
+                    nonce,
+                    Reference.control(
+                        MZR_MESSAGE_ASK, to: host, stage: UInt8(stage.rawValue), origin: World.h1, about: about, nonce: nonce)
+                )
+            }
+        }
+        let found = candidates.first { Array($0.1.dropFirst(12)) == Array(told.dropFirst(12).prefix($0.1.count - 12)) }
+        return try #require(found).0
+    }
+
+    @Test(
+        "the first packet to an address asks for its host, by the table that it goes to itself",
+        arguments: ["10.0.1.99", "10.9.9.9", "fd00:1::99"])
+    func ask(_ text: String) throws {
+        let world = try World.shared.get()
+        try world.reset()
+        let wire = try Wire(world)
+        let to = address(text)
+        let packet = frame(from: to.isIPv4 ? endpoint : endpoint6, to: to)
+        let outcome = try world.send(packet)
+        #expect(outcome.verdict == Fixture.redirect)
+        // The packet itself is whole, and goes by the table without a word of it.
+        #expect(outcome.packet.suffix(packet.count) == packet[...])
+        #expect(outcome.packet.count == packet.count + Int(MZR_OVERHEAD_STAGED))
+        if text == "10.9.9.9" {
+            _ = try asked(wire, to, of: [World.h2], stage: MZR_STAGE_DIVIDER)
+        } else {
+            _ = try asked(wire, to, of: [World.h2, World.h3], stage: MZR_STAGE_BOUNCER)
+        }
+        #expect(world.drops().isEmpty)
+    }
+
+    @Test(
+        "a question goes the way of its address, and who has it answers the origin",
+        arguments: [
+            ("10.0.1.11", 2, nil), ("fd00:1::11", 1, nil), ("10.0.1.11", 3, nil),
+            ("10.0.1.20", 1, (World.h2, 3)), ("10.0.1.20", 2, (World.h2, 3)), ("fd00:1::20", 4, (World.h2, 5)),
+            ("10.0.2.20", 1, (World.h3, 2)),
+        ] as [(String, UInt8, (IPAddress, UInt8)?)])
+    func answers(_ text: String, stage: UInt8, onward: (IPAddress, UInt8)?) throws {
+        let world = try World.shared.get()
+        try world.reset()
+        let outcome = try world.receive(question(text, stage: stage))
+        #expect(outcome.verdict == Fixture.redirect)
+        let expected =
+            if let onward {
+                Reference.control(
+                    MZR_MESSAGE_ASK, to: onward.0, stage: onward.1, origin: World.h3, about: address(text), nonce: nonce)
+            } else {
+                Reference.control(
+                    MZR_MESSAGE_HAVE, to: World.h3, stage: stage, origin: World.h3, about: address(text), network: 1, nonce: nonce)
+            }
+        #expect(Array(outcome.packet.dropFirst(12)) == Array(expected.dropFirst(12)))
+        #expect(outcome.mark == Datapath.mark)
+        #expect(world.drops().isEmpty)
+    }
+
+    @Test("a question that nobody can answer ends without a word", arguments: ["10.0.3.9", "10.0.1.40", "10.0.1.30", "10.0.1.1"])
+    func unanswered(_ text: String) throws {
+        let world = try World.shared.get()
+        try world.reset()
+        #expect(try world.receive(question(text)).verdict == Fixture.stolen)
+        #expect(world.drops().isEmpty)
+    }
+
+    @Test(
+        "a question that makes no sense is dropped and counted",
+        arguments: [
+            question("10.0.1.11", stage: 0), question("10.0.1.11", stage: 8), question("10.0.1.11", origin: World.h1),
+            question("10.0.1.11", origin: address("172.16.0.9")),
+        ])
+    func nonsense(_ packet: [UInt8]) throws {
+        try Fixture("", .uplink, packet, port: World.uplink, .drop(MZR_DROP_GENEVE_CONTROL)).check()
+    }
+
+    @Test("who sends straight to the wrong host is told", arguments: ["10.0.1.20", "10.0.1.97", "fd00:1::20"])
+    func gone(_ text: String) throws {
+        let world = try World.shared.get()
+        try world.reset()
+        let wire = try Wire(world)
+        let from = address(address(text).isIPv4 ? "10.0.1.77" : "fd00:1::77")
+        let packet = Reference.outer(from: World.h3, to: World.h1, frame(from: from, to: address(text)))
+        let outcome = try world.receive(packet)
+        // One is sent on, one is dropped: nobody has it.
+        #expect(outcome.verdict == (text == "10.0.1.97" ? Fixture.shot : Fixture.redirect))
+        let told = try #require(wire.next())
+        let expected = Reference.control(MZR_MESSAGE_GONE, to: World.h3, about: address(text))
+        #expect(Array(told.dropFirst(12).prefix(expected.count - 12)) == Array(expected.dropFirst(12)))
+        // XDP leaves what must be answered to tc.
+        #expect(try world.receive(packet, .xdp).verdict == Fixture.xdpPass)
+    }
+
+    @Test("a proven answer makes the way direct, and the host that gave it can end that", arguments: [false, true])
+    func learning(isIPv6: Bool) throws {
+        let world = try World.shared.get()
+        try world.reset()
+        let (from, to) = isIPv6 ? (endpoint6, address("fd00:1::99")) : (endpoint, far)
+        let wire = try Wire(world)
+        let packet = frame(from: from, to: to)
+        #expect(try world.way(packet).stage == UInt8(MZR_STAGE_BOUNCER.rawValue))
+        try world.have(to, nonce: try asked(wire, to, of: [World.h2, World.h3], stage: MZR_STAGE_BOUNCER))
+        #expect(world.drops().isEmpty)
+        let entry = try #require(try world.entry(to))
+        #expect(entry.host == World.host(World.h3) && entry.network == 7)
+        let second = try world.way(packet)
+        #expect(second.host == World.h3 && second.stage == 0)
+        let counters = world.datapath.counters("traffic", 11, count: World.trafficFields)
+        #expect(counters[4...] == [1, 1, 0])
+        // Another host cannot take it back.
+        try world.receive(Reference.control(MZR_MESSAGE_GONE, from: World.h2, to: World.h1, about: to))
+        #expect(try world.way(packet).stage == 0)
+        try world.receive(Reference.control(MZR_MESSAGE_GONE, from: World.h3, to: World.h1, about: to))
+        #expect(try world.way(packet).stage == UInt8(MZR_STAGE_BOUNCER.rawValue))
+        #expect(world.drops().isEmpty)
+    }
+
+    @Test("a table row comes before what was learned")
+    func rowsFirst() throws {
+        let world = try World.shared.get()
+        try world.reset()
+        try world.put(
+            address("10.0.1.20"), mzr_direct(host: World.host(World.h3), packets: 0, network: 1, proven: Reference.tick(), asked: 0))
+        let way = try world.way(frame(to: address("10.0.1.20")))
+        #expect(way.host == World.h2 && way.stage == 0)
+    }
+
+    struct Forgery: Sendable, CustomTestStringConvertible {
+        var testDescription: String
+        var vni: UInt32 = 100
+        /// The nonce by the period of now.
+        var nonce: @Sendable (UInt64) -> UInt64
+    }
+
+    @Test(
+        "answers that prove nothing are dropped, counted and learned from by nobody",
+        arguments: [
+            Forgery(testDescription: "no nonce") { _ in 0 },
+            Forgery(testDescription: "a guessed one") { _ in 0x0123_4567_89ab_cdef },
+            Forgery(testDescription: "one of another address") { Reference.nonce(100, address("10.0.1.98"), period: $0) },
+            Forgery(testDescription: "one of another VPC") { Reference.nonce(200, far, period: $0) },
+            Forgery(testDescription: "one of another key") { Reference.nonce(100, far, period: $0, key: (0, 0)) },
+            Forgery(testDescription: "an old one, replayed") { Reference.nonce(100, far, period: $0 - 2) },
+            Forgery(testDescription: "one of a time to come") { Reference.nonce(100, far, period: $0 + 2) },
+            Forgery(testDescription: "a right one, of a VPC without endpoints here", vni: 999) { Reference.nonce(999, far, period: $0) },
+        ])
+    func forged(_ forgery: Forgery) throws {
+        let world = try World.shared.get()
+        try world.reset()
+        try world.have(vni: forgery.vni, nonce: forgery.nonce(Reference.period()))
+        #expect(world.drops().keys.elementsEqual([MZR_DROP_GENEVE_CONTROL.rawValue]))
+        #expect(try world.entry(far) == nil)
+    }
+
+    @Test("a nonce holds for its period and the next")
+    func previousPeriod() throws {
+        let world = try World.shared.get()
+        try world.reset()
+        try world.have(nonce: Reference.nonce(100, far, period: Reference.period() - 1))
+        #expect(try world.entry(far) != nil || !world.drops().isEmpty)
+        // The clock may have stepped on between the two looks; not twice in a row.
+        if try world.entry(far) == nil { try world.have(nonce: Reference.nonce(100, far, period: Reference.period() - 1)) }
+        #expect(try world.entry(far) != nil)
+    }
+
+    @Test("a control packet from no host of the topology is dropped", arguments: [MZR_MESSAGE_HAVE, MZR_MESSAGE_GONE])
+    func foreign(_ message: mzr_message) throws {
+        let world = try World.shared.get()
+        for program in [Datapath.Program.uplink, .xdp] {
+            try Fixture(
+                "", program, Reference.control(message, from: address("172.16.0.9"), to: World.h1, about: far), port: World.uplink,
+                .drop(MZR_DROP_FOREIGN_HOST)
+            ).check()
+        }
+        try Fixture(
+            "", .uplink, Reference.control(mzr_message(9), from: World.h2, to: World.h1, about: far), port: World.uplink,
+            .drop(MZR_DROP_GENEVE_CONTROL)
+        ).check()
+        try Fixture(
+            "", .xdp, Reference.control(message, from: World.h2, to: World.h1, about: far), port: World.uplink, .pass
+        ).check()
+        #expect(try world.entry(far) == nil)
+    }
+
+    @Test("direct.after packets go by way of tables before one asks")
+    func after() throws {
+        let world = try World.shared.get()
+        try world.reset()
+        try world.config { $0.direct_after = 3 }
+        let wire = try Wire(world)
+        for number in 1...3 {
+            #expect(try world.way(frame()).stage == UInt8(MZR_STAGE_BOUNCER.rawValue))
+            #expect(try world.entry(far)?.packets == UInt32(number))
+        }
+        // The third alone asked.
+        try world.have(nonce: try asked(wire, far, of: [World.h2, World.h3], stage: MZR_STAGE_BOUNCER))
+        #expect(try world.way(frame()).stage == 0)
+        #expect(wire.next(milliseconds: 0) == nil)
+        try world.reset()
+    }
+
+    @Test("an entry asks again by way of the tables when it is a quarter old, ends when it is old, and with its host")
+    func ages() throws {
+        let world = try World.shared.get()
+        try world.reset()
+        let wire = try Wire(world)
+        func entry(age: UInt32, asked: UInt32) -> mzr_direct {
+            let now = Reference.tick()
+            return mzr_direct(host: World.host(World.h3), packets: 0, network: 1, proven: now &- age, asked: now &- asked)
+        }
+        try world.put(far, entry(age: 200, asked: 200))
+        #expect(try world.way(frame()).stage == 0)
+        #expect(wire.next(milliseconds: 0) == nil)
+        // The packets go on straight while the question is on its way.
+        try world.put(far, entry(age: 300, asked: 300))
+        #expect(try world.way(frame()).stage == 0)
+        _ = try asked(wire, far, of: [World.h2, World.h3], stage: MZR_STAGE_BOUNCER)
+        #expect(try world.entry(far)?.asked != Reference.tick() &- 300)
+        #expect(try world.way(frame()).stage == 0)
+        #expect(wire.next(milliseconds: 0) == nil)
+        try world.put(far, entry(age: 1100, asked: 300))
+        #expect(try world.way(frame()).stage == UInt8(MZR_STAGE_BOUNCER.rawValue))
+        // Its host has left the topology.
+        try world.put(far, entry(age: 0, asked: 0))
+        world.datapath.remove("hosts", World.raw(World.host(World.h3)))
+        defer { try? world.datapath.put("hosts", World.raw(World.host(World.h3)), World.raw(mzr_host(host: 2))) }
+        #expect(try world.way(frame()).stage == UInt8(MZR_STAGE_BOUNCER.rawValue))
+    }
+
+    @Test("a packet with our mark is no control packet unless one was laid down")
+    func markAlone() throws {
+        let packet = Reference.outer(to: World.h2, frame())
+        for ingress: UInt32 in [0, 99] {
+            try Fixture(
+                "", .guard, packet, port: World.uplink, ingress: ingress, mark: Datapath.mark, .drop(MZR_DROP_FOREIGN_SENDER)
+            ).check()
+        }
+    }
+}

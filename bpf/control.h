@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0) */
+/*
+ * Control packets between data planes: Geneve with flag O and one option, no inner frame.
+ *
+ * A program cannot make a packet, but it can copy one. So the packet to send is laid down in `control`, a
+ * copy of the packet at hand goes to the uplink with our mark, and the guard there, which runs
+ * before the copy's call returns, writes the one over the other.
+ */
+#ifndef MIZAR_CONTROL_H
+#define MIZAR_CONTROL_H
+
+#include "direct.h"
+#include "send.h"
+
+struct control_packet {
+	struct iphdr ip;
+	struct udphdr udp;
+	struct geneve geneve;
+	struct mzr_control_option option;
+};
+
+struct control {
+	struct control_packet packet;
+	/* The least that the copy may be cut to: its checksum may still be owed (CHECKSUM_PARTIAL), at a
+	 * place that only lies outside of our packet. 0: nothing is to be sent. */
+	__u32 size;
+};
+
+MZR_ARRAY(control, BPF_MAP_TYPE_PERCPU_ARRAY, struct control, 1);
+
+/* What was said a moment ago, so that a burst of packets leads to one question or answer. */
+#define MZR_SAID_SLOTS 256
+#define MZR_SAID_SHIFT 22 /* for 2^22 ns, 4 ms */
+
+struct said {
+	__u32 what;
+	__u32 time;
+};
+
+MZR_ARRAY(said, BPF_MAP_TYPE_PERCPU_ARRAY, struct said, MZR_SAID_SLOTS);
+
+static __always_inline bool was_said(const struct mzr_endpoint_key *key, __be32 host, __u32 message)
+{
+	const __be32 *word = const_words(&key->address);
+	__u32 what = absorb(absorb(message, host), key->vni), time = now() >> MZR_SAID_SHIFT;
+	struct said *slot;
+	__u32 place;
+
+	what = absorb(absorb(absorb(absorb(what, word[0]), word[1]), word[2]), word[3]);
+	what = mix32(what);
+	place = what & (MZR_SAID_SLOTS - 1);
+	slot = bpf_map_lookup_elem(&said, &place);
+	if (!slot || (slot->what == what && slot->time == time))
+		return true;
+	slot->what = what;
+	slot->time = time;
+	return false;
+}
+
+/* The checksum of the packet at hand, if it is still owed, is in the first 18 bytes of its upper layer. */
+static __always_inline __u32 least_size(const struct inner *in)
+{
+	return in->upper + 18;
+}
+
+/* Sends a control packet to `host`. The packet at hand stays, and must be read anew. */
+static __always_inline void say(struct __sk_buff *skb, const struct mzr_config *row, __be32 host,
+				const struct mzr_control_option *option, __u32 vni, __u32 size)
+{
+	const __u32 zero = 0;
+	const __u32 *own = bpf_map_lookup_elem(&mark, &zero);
+	struct control *row_of_cpu = bpf_map_lookup_elem(&control, &zero);
+	struct control_packet *packet;
+
+	if (!own || !row_of_cpu)
+		return;
+	packet = &row_of_cpu->packet;
+	__builtin_memset(packet, 0, sizeof(*packet));
+	packet->ip.version = 4;
+	packet->ip.ihl = 5;
+	packet->ip.tot_len = bpf_htons(sizeof(*packet));
+	packet->ip.frag_off = bpf_htons(0x4000);
+	packet->ip.ttl = MZR_OUTER_TTL;
+	packet->ip.protocol = IPPROTO_UDP;
+	packet->ip.saddr = row->address;
+	packet->ip.daddr = host;
+	packet->ip.check = ipv4_checksum(&packet->ip);
+	packet->udp.source = geneve_port(row);
+	packet->udp.dest = geneve_port(row);
+	packet->udp.len = bpf_htons(sizeof(*packet) - sizeof(packet->ip));
+	packet->geneve.version_length = sizeof(packet->option) / 4;
+	packet->geneve.flags = MZR_GENEVE_OAM | MZR_GENEVE_CRITICAL;
+	packet->geneve.protocol = bpf_htons(MZR_GENEVE_PROTOCOL);
+	packet->geneve.vni = bpf_htonl(vni << 8);
+	packet->option = *option;
+	packet->option.option_class = bpf_htons(MZR_OPTION_CLASS);
+	packet->option.type = MZR_OPTION_CONTROL;
+	packet->option.length = (sizeof(packet->option) - 4) / 4;
+	row_of_cpu->size = size;
+	skb->mark = *own;
+	bpf_clone_redirect(skb, row->uplink, 0);
+	skb->mark = 0;
+	row_of_cpu->size = 0;
+}
+
+/* Asks who has the destination of a port's packet. The packet must be read anew after it. */
+static __noinline int ask(struct __sk_buff *skb, const struct mzr_config *row, const struct inner *in)
+{
+	struct mzr_control_option option = {.message = MZR_MESSAGE_ASK};
+	struct way way = {};
+	__u64 nonce;
+
+	if (was_said(&in->to, 0, MZR_MESSAGE_ASK) ||
+	    decide_by_tables(&in->to, &way, in->flow, MZR_ASKED_BY_PORT, row->address) != GO_HOST)
+		return 0;
+	nonce = nonce_of(&in->to, now() >> MZR_PERIOD_SHIFT);
+	option.stage = way.stage;
+	option.origin = row->address;
+	__builtin_memcpy(option.address, in->to.address.bytes, sizeof(option.address));
+	option.nonce[0] = nonce >> 32;
+	option.nonce[1] = nonce;
+	say(skb, row, way.host, &option, in->to.vni, least_size(in));
+	return 0;
+}
+
+/* To who sent a packet straight to this host, for an endpoint that it does not have. */
+static __noinline int tell_gone(struct __sk_buff *skb, const struct mzr_config *row, const struct outer *out,
+				const struct inner *in)
+{
+	struct mzr_control_option option = {.message = MZR_MESSAGE_GONE};
+
+	if (!row->uplink || was_said(&in->to, out->source, MZR_MESSAGE_GONE))
+		return 0;
+	__builtin_memcpy(option.address, in->to.address.bytes, sizeof(option.address));
+	say(skb, row, out->source, &option, in->to.vni, least_size(in));
+	return 0;
+}
+
+/* The packet at hand, a control packet, goes on to `host` with another option. */
+static __always_inline int pass_on(struct __sk_buff *skb, const struct mzr_config *row,
+				   const struct outer *out, __be32 host,
+				   const struct mzr_control_option *option, int *verdict)
+{
+	struct cursor c = cursor_of_skb(skb);
+
+	if (!readdress(&c, row, out, host) ||
+	    bpf_skb_store_bytes(skb, out->option, option, sizeof(*option), 0))
+		return MZR_DROP_INTERNAL;
+	*verdict = send_to_underlay(skb, row);
+	return 0;
+}
+
+/* A question: it goes on by the rule, as a packet for the address would, or is answered here. */
+static __always_inline int take_question(struct __sk_buff *skb, const struct mzr_config *row,
+					 const struct outer *out, const struct mzr_endpoint_key *key,
+					 struct mzr_control_option *option, int *verdict)
+{
+	const __be32 *word = const_words(&key->address);
+	__be32 origin = option->origin;
+	struct way way = {};
+	int go;
+
+	if (!row->uplink || option->stage == MZR_STAGE_NONE || option->stage > MZR_STAGE_LAST ||
+	    origin == row->address || !bpf_map_lookup_elem(&hosts, &origin))
+		return MZR_DROP_GENEVE_CONTROL;
+	go = decide(row, bpf_map_lookup_elem(&endpoints, key), key, mix32(word[3]), option->stage, &way);
+	if (go == GO_HOST) {
+		option->stage = way.stage;
+		return pass_on(skb, row, out, way.host, option, verdict);
+	}
+	if (go != GO_PORT)
+		return 0;
+	option->message = MZR_MESSAGE_HAVE;
+	option->network[0] = bpf_htonl(way.network >> 32);
+	option->network[1] = bpf_htonl(way.network);
+	return pass_on(skb, row, out, origin, option, verdict);
+}
+
+/* A control packet from a host of the topology. Returns a drop reason, or 0 and the verdict. */
+static __always_inline int take_control(struct __sk_buff *skb, const struct mzr_config *row,
+					const struct outer *out, int *verdict)
+{
+	struct mzr_control_option option;
+	struct mzr_endpoint_key key = {.vni = out->vni};
+	struct mzr_direct entry = {.host = out->source};
+	__u64 nonce, time = now();
+
+	if (bpf_skb_load_bytes(skb, out->option, &option, sizeof(option)))
+		return MZR_DROP_GENEVE_CONTROL;
+	__builtin_memcpy(key.address.bytes, option.address, sizeof(option.address));
+	switch (option.message) {
+	case MZR_MESSAGE_ASK:
+		return take_question(skb, row, out, &key, &option, verdict);
+	case MZR_MESSAGE_HAVE:
+		entry.network = (__u64)bpf_ntohl(option.network[0]) << 32 | bpf_ntohl(option.network[1]);
+		entry.proven = ticks(time);
+		entry.asked = entry.proven;
+		nonce = (__u64)option.nonce[0] << 32 | option.nonce[1];
+		return is_proven(&key, nonce, time) && put_direct(&key, &entry) ? 0 : MZR_DROP_GENEVE_CONTROL;
+	case MZR_MESSAGE_GONE:
+		forget(&key, out->source);
+		return 0;
+	}
+	return MZR_DROP_GENEVE_CONTROL;
+}
+
+/* What `mizar_uplink` leaves to this program, which has a stack of its own. */
+static __always_inline int control_program(struct __sk_buff *skb)
+{
+	const __u32 zero = 0;
+	struct cursor c = cursor_of_skb(skb);
+	struct mzr_config *row = bpf_map_lookup_elem(&config, &zero);
+	int verdict = TC_ACT_STOLEN, reason = MZR_DROP_GENEVE_CONTROL;
+	__u32 bytes = skb->len;
+	struct outer out;
+
+	if (row && read_outer(&c, row, &out) == MZR_CONTROL)
+		reason = take_control(skb, row, &out, &verdict);
+	if (!reason)
+		return verdict;
+	count_drop(reason, bytes);
+	return TC_ACT_SHOT;
+}
+
+/* Whether the packet that the guard sees is a copy, made to become a control packet. */
+static __always_inline bool is_laid_down(void)
+{
+	const __u32 zero = 0;
+	struct control *row_of_cpu = bpf_map_lookup_elem(&control, &zero);
+
+	return row_of_cpu && row_of_cpu->size;
+}
+
+/* The copy becomes the control packet that was laid down for it. Returns a drop reason, or 0. */
+static __always_inline int become_control(struct __sk_buff *skb)
+{
+	const __u32 zero = 0, least = ETH_HLEN + sizeof(struct control_packet);
+	struct control *row_of_cpu = bpf_map_lookup_elem(&control, &zero);
+	__u32 size, gso = skb->gso_size;
+	__be16 type = bpf_htons(ETH_P_IP);
+
+	if (!row_of_cpu)
+		return MZR_DROP_INTERNAL;
+	size = row_of_cpu->size;
+	row_of_cpu->size = 0;
+	if (size < least)
+		size = least;
+	/* Of a tunnel's packet the tail cannot be changed: one packet of it may stay behind ours. */
+	if (bpf_skb_change_tail(skb, size, 0) && (gso || skb->len < least))
+		return MZR_DROP_INTERNAL;
+	if (skb->protocol == bpf_htons(ETH_P_IPV6) &&
+	    (bpf_skb_change_proto(skb, type, 0) || bpf_skb_change_tail(skb, size, 0)))
+		return MZR_DROP_INTERNAL;
+	if (bpf_skb_store_bytes(skb, offsetof(struct ethhdr, h_proto), &type, sizeof(type), 0) ||
+	    bpf_skb_store_bytes(skb, ETH_HLEN, &row_of_cpu->packet, sizeof(row_of_cpu->packet), 0))
+		return MZR_DROP_INTERNAL;
+	return 0;
+}
+
+#endif /* MIZAR_CONTROL_H */
