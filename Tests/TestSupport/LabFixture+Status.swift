@@ -14,6 +14,14 @@ extension LabFixture {
             public var mac: String?
             public var sentPackets: Int
             public var receivedPackets: Int
+            public var directPackets: Int
+            public var bouncerPackets: Int
+            public var dividerPackets: Int
+        }
+
+        public struct Table: Decodable, Sendable {
+            public var name: String
+            public var rows: Int
         }
 
         public struct Attachment: Decodable, Sendable {
@@ -36,6 +44,7 @@ extension LabFixture {
         public var attachments: [Attachment]
         public var drops: [Drop]
         public var waiting: Int
+        public var tables: [Table]
         public var memoryBytes: Int
     }
 
