@@ -103,24 +103,67 @@ static __always_inline void say(struct __sk_buff *skb, const struct mzr_config *
 	row_of_cpu->size = 0;
 }
 
-/* Asks who has the destination of a port's packet. The packet must be read anew after it. */
-static __noinline int ask(struct __sk_buff *skb, const struct mzr_config *row, const struct inner *in)
+/* Asks who has the destination of a port's packet, by the table that `way` goes to. */
+static __noinline int ask(struct __sk_buff *skb, const struct mzr_config *row, const struct inner *in,
+			  const struct way *way)
 {
 	struct mzr_control_option option = {.message = MZR_MESSAGE_ASK};
-	struct way way = {};
 	__u64 nonce;
 
-	if (was_said(&in->to, 0, MZR_MESSAGE_ASK) ||
-	    decide_by_tables(&in->to, &way, in->flow, MZR_ASKED_BY_PORT, row->address) != GO_HOST)
+	if (was_said(&in->to, 0, MZR_MESSAGE_ASK))
 		return 0;
 	nonce = nonce_of(&in->to, now() >> MZR_PERIOD_SHIFT);
-	option.stage = way.stage;
+	option.stage = way->stage;
 	option.origin = row->address;
 	__builtin_memcpy(option.address, in->to.address.bytes, sizeof(option.address));
 	option.nonce[0] = nonce >> 32;
 	option.nonce[1] = nonce;
-	say(skb, row, way.host, &option, in->to.vni, least_size(in));
+	say(skb, row, way->host, &option, in->to.vni, least_size(in));
 	return 0;
+}
+
+/* An echo to a host that packets are sent to, if it is time for one. */
+static __noinline int watch(struct __sk_buff *skb, const struct mzr_config *row, __be32 host, __u32 size)
+{
+	struct mzr_control_option option = {.message = MZR_MESSAGE_ECHO};
+	struct mzr_host *peer = bpf_map_lookup_elem(&hosts, &host);
+	struct mzr_endpoint_key key = {};
+	__u64 nonce, time = now();
+
+	if (!peer || !must_ask(peer, row, ticks(time)))
+		return 0;
+	address_v4(&key.address, host);
+	nonce = nonce_of(&key, time >> MZR_PERIOD_SHIFT);
+	__builtin_memcpy(option.address, key.address.bytes, sizeof(option.address));
+	option.nonce[0] = nonce >> 32;
+	option.nonce[1] = nonce;
+	say(skb, row, host, &option, 0, size);
+	return 0;
+}
+
+/*
+ * What a port's packet to another host, found by what was learned or by a table, gives occasion to say. The
+ * packet must be read anew after it.
+ */
+static __always_inline void tend(struct __sk_buff *skb, const struct mzr_config *row, const struct inner *in,
+				 struct way *way, __u32 found)
+{
+	if (found == (DIRECT_WAY | DIRECT_ASK)) {
+		const __u64 network = way->network;
+		const __be32 host = way->host;
+
+		/* Who goes straight asks by way of the tables all the same. */
+		if (decide_by_tables(&in->to, way, in->flow, MZR_ASKED_BY_PORT, row->address) == GO_HOST)
+			ask(skb, row, in, way);
+		way->network = network;
+		way->host = host;
+		way->stage = MZR_STAGE_NONE;
+	} else if (found & DIRECT_ASK) {
+		ask(skb, row, in, way);
+	}
+	watch(skb, row, way->host, least_size(in));
+	if (way->avoided)
+		watch(skb, row, way->avoided, least_size(in));
 }
 
 /* To who sent a packet straight to this host, for an endpoint that it does not have. */
@@ -176,6 +219,35 @@ static __always_inline int take_question(struct __sk_buff *skb, const struct mzr
 	return pass_on(skb, row, out, origin, option, verdict);
 }
 
+/* "Are you there?": the answer says what is applied here, for who waits for it. */
+static __always_inline int take_echo(struct __sk_buff *skb, const struct mzr_config *row,
+				     const struct outer *out, struct mzr_control_option *option, int *verdict)
+{
+	const __u32 zero = 0;
+	struct mzr_applied *commit = bpf_map_lookup_elem(&applied, &zero);
+
+	if (!row->uplink)
+		return MZR_DROP_GENEVE_CONTROL;
+	option->message = MZR_MESSAGE_ECHO_REPLY;
+	if (commit)
+		__builtin_memcpy(option->network, commit->commit, sizeof(option->network));
+	return pass_on(skb, row, out, out->source, option, verdict);
+}
+
+static __always_inline int take_echo_reply(const struct mzr_config *row, const struct outer *out,
+					   const struct mzr_control_option *option, __u64 nonce, __u64 time)
+{
+	struct mzr_host *peer = bpf_map_lookup_elem(&hosts, &out->source);
+	struct mzr_endpoint_key key = {};
+
+	address_v4(&key.address, out->source);
+	if (!peer || !is_proven(&key, nonce, time))
+		return MZR_DROP_GENEVE_CONTROL;
+	answered(peer, row->health_count);
+	__builtin_memcpy(peer->commit, option->network, sizeof(peer->commit));
+	return 0;
+}
+
 /* A control packet from a host of the topology. Returns a drop reason, or 0 and the verdict. */
 static __always_inline int take_control(struct __sk_buff *skb, const struct mzr_config *row,
 					const struct outer *out, int *verdict)
@@ -188,6 +260,7 @@ static __always_inline int take_control(struct __sk_buff *skb, const struct mzr_
 	if (bpf_skb_load_bytes(skb, out->option, &option, sizeof(option)))
 		return MZR_DROP_GENEVE_CONTROL;
 	__builtin_memcpy(key.address.bytes, option.address, sizeof(option.address));
+	nonce = (__u64)option.nonce[0] << 32 | option.nonce[1];
 	switch (option.message) {
 	case MZR_MESSAGE_ASK:
 		return take_question(skb, row, out, &key, &option, verdict);
@@ -195,11 +268,14 @@ static __always_inline int take_control(struct __sk_buff *skb, const struct mzr_
 		entry.network = (__u64)bpf_ntohl(option.network[0]) << 32 | bpf_ntohl(option.network[1]);
 		entry.proven = ticks(time);
 		entry.asked = entry.proven;
-		nonce = (__u64)option.nonce[0] << 32 | option.nonce[1];
 		return is_proven(&key, nonce, time) && put_direct(&key, &entry) ? 0 : MZR_DROP_GENEVE_CONTROL;
 	case MZR_MESSAGE_GONE:
 		forget(&key, out->source);
 		return 0;
+	case MZR_MESSAGE_ECHO:
+		return take_echo(skb, row, out, &option, verdict);
+	case MZR_MESSAGE_ECHO_REPLY:
+		return take_echo_reply(row, out, &option, nonce, time);
 	}
 	return MZR_DROP_GENEVE_CONTROL;
 }
@@ -212,7 +288,7 @@ static __always_inline int control_program(struct __sk_buff *skb)
 	struct mzr_config *row = bpf_map_lookup_elem(&config, &zero);
 	int verdict = TC_ACT_STOLEN, reason = MZR_DROP_GENEVE_CONTROL;
 	__u32 bytes = skb->len;
-	struct outer out;
+	struct outer out = {};
 
 	if (row && read_outer(&c, row, &out) == MZR_CONTROL)
 		reason = take_control(skb, row, &out, &verdict);

@@ -22,8 +22,9 @@ struct way {
 	__u64 network; /* the endpoint's, 0 where it is not known; GO_GATEWAY: the gateway's */
 	__be32 host;
 	__u32 ifindex;
-	__u32 reason; /* GO_DROP: enum mzr_drop_reason */
-	__u32 stage;  /* enum mzr_stage */
+	__u32 reason;	/* GO_DROP: enum mzr_drop_reason */
+	__u32 stage;	/* enum mzr_stage */
+	__be32 avoided; /* a host that is silent, in whose place `host` is; 0: none */
 };
 
 static __always_inline int go_drop(struct way *way, __u32 reason)
@@ -32,29 +33,52 @@ static __always_inline int go_drop(struct way *way, __u32 reason)
 	return GO_DROP;
 }
 
-/* Rendezvous hashing: every member gets a score for the flow, and the highest serves it. This host is no
- * choice: it is asked because it lacks the table. 0: there is nobody else. */
-static __always_inline __be32 choose(const __be32 *members, __u32 count, __u32 flow, __be32 self)
+/*
+ * Rendezvous hashing: every member gets a score for the flow, and the highest serves it. This host is no
+ * choice: it is asked because it lacks the table. 0: there is nobody else. `patience`: of those alone that
+ * answer (0: of all). Global, so that the verifier takes its loop once.
+ */
+__noinline __be32 choose(const struct mzr_members *members, __u32 count, __u32 flow, __be32 self,
+			 __u32 patience)
 {
 	__be32 best = 0;
 	__u32 highest = 0;
 	__u32 i;
 
+	if (!members)
+		return 0;
 	for (i = 0; i < MZR_MEMBERS_MAX; i++) {
 		__be32 member;
 		__u32 score;
 
 		if (i >= count)
 			break;
-		member = members[i];
+		member = members->host[i];
 		score = mix32(flow ^ mix32(bpf_ntohl(member)));
 		/* Members ascend, so the higher address takes a tie. */
 		if (member == self || (best && score < highest))
+			continue;
+		if (patience && !answers(bpf_map_lookup_elem(&hosts, &member), patience))
 			continue;
 		best = member;
 		highest = score;
 	}
 	return best;
+}
+
+/* The member that serves the flow; if it is silent, the next that is not, or else it after all. */
+static __always_inline __be32 choose_answering(const struct mzr_members *members, __u32 count, __u32 flow,
+					       __be32 self, struct way *way)
+{
+	const __u32 zero = 0;
+	struct mzr_config *row = bpf_map_lookup_elem(&config, &zero);
+	__be32 first = choose(members, count, flow, self, 0), next;
+
+	if (!row || !first || answers(bpf_map_lookup_elem(&hosts, &first), row->health_count))
+		return first;
+	way->avoided = first;
+	next = choose(members, count, flow, self, row->health_count);
+	return next ? next : first;
 }
 
 static __always_inline __be32 mask_word(__be32 word, int bits)
@@ -122,14 +146,14 @@ __noinline int decide_by_tables(const struct mzr_endpoint_key *to, struct way *w
 			return go_drop(way, MZR_DROP_NO_ENDPOINT);
 		if (asked == MZR_STAGE_BOUNCER)
 			return go_drop(way, MZR_DROP_NOT_HERE);
-		way->host = choose(network->bouncers, network->count, flow, self);
+		way->host = choose_answering(&network->bouncers, network->count, flow, self, way);
 		way->stage = MZR_STAGE_BOUNCER;
 	} else {
 		if (vpc->flags & MZR_HELD)
 			return go_drop(way, MZR_DROP_NO_ENDPOINT);
 		if (asked != MZR_ASKED_BY_PORT)
 			return go_drop(way, MZR_DROP_NOT_HERE);
-		way->host = choose(vpc->dividers, vpc->count, flow, self);
+		way->host = choose_answering(&vpc->dividers, vpc->count, flow, self, way);
 		way->stage = MZR_STAGE_DIVIDER;
 	}
 	return way->host ? GO_HOST : go_drop(way, MZR_DROP_NOT_HERE);
@@ -148,14 +172,20 @@ static __always_inline __u32 go_direct(const struct mzr_config *row, const struc
 {
 	struct mzr_direct *entry = find_direct(to);
 	__u32 tick = ticks(now());
+	struct mzr_host *peer;
 
 	if (!entry) {
 		const struct mzr_direct first = {.packets = 1};
 
 		return row->direct_after > 1 && put_direct(to, &first) ? DIRECT_NONE : DIRECT_ASK;
 	}
-	if (!is_fresh(entry, row, tick) || !bpf_map_lookup_elem(&hosts, &entry->host))
+	peer = is_fresh(entry, row, tick) ? bpf_map_lookup_elem(&hosts, &entry->host) : NULL;
+	if (!peer)
 		return ++entry->packets < row->direct_after ? DIRECT_NONE : DIRECT_ASK;
+	if (!answers(peer, row->health_count)) {
+		way->avoided = entry->host;
+		return DIRECT_ASK;
+	}
 	way->host = entry->host;
 	way->network = entry->network;
 	way->stage = MZR_STAGE_NONE;

@@ -73,8 +73,8 @@ static __always_inline int port_packet(struct __sk_buff *skb, struct cursor *c, 
 	} else {
 		if (!row->uplink)
 			return MZR_DROP_PENDING;
-		if (found & DIRECT_ASK)
-			ask(skb, row, &in);
+		if (!endpoint)
+			tend(skb, row, &in, &way, found);
 		reason = encapsulate(skb, row, &way, &in);
 		if (reason)
 			return reason;

@@ -45,12 +45,19 @@ static __always_inline bool find_next_hop(struct xdp_md *xdp, struct cursor *c, 
 	return true;
 }
 
+static __always_inline bool is_watch_due(const struct mzr_config *row, __be32 host)
+{
+	struct mzr_host *peer = host ? bpf_map_lookup_elem(&hosts, &host) : NULL;
+
+	return peer && is_time_to_ask(peer, row, ticks(now()));
+}
+
 static __always_inline int xdp_program(struct xdp_md *xdp)
 {
 	const __u32 zero = 0;
 	struct cursor c = cursor_of_xdp(xdp);
 	struct mzr_config *row = bpf_map_lookup_elem(&config, &zero);
-	struct outer out;
+	struct outer out = {};
 	struct inner in;
 	struct way way = {};
 	int reason, go;
@@ -72,6 +79,9 @@ static __always_inline int xdp_program(struct xdp_md *xdp)
 		goto drop;
 	}
 	if (go != GO_HOST || !out.option || !(bpf_get_prandom_u32() & MZR_REFRESH_MASK))
+		return XDP_PASS;
+	/* A divider looks after its bouncers from tc. */
+	if (way.stage == MZR_STAGE_BOUNCER && (is_watch_due(row, way.host) || is_watch_due(row, way.avoided)))
 		return XDP_PASS;
 	if (!find_next_hop(xdp, &c, row, way.host, out.tos))
 		return XDP_PASS;

@@ -151,7 +151,7 @@ static __always_inline int uplink_frame(struct __sk_buff *skb, int *verdict)
 	const __u32 zero = 0;
 	struct cursor c = cursor_of_skb(skb);
 	struct mzr_config *row = bpf_map_lookup_elem(&config, &zero);
-	struct outer out;
+	struct outer out = {};
 	struct inner in;
 	struct way way = {};
 	int reason, go;
@@ -178,6 +178,13 @@ static __always_inline int uplink_frame(struct __sk_buff *skb, int *verdict)
 			return reason;
 		*verdict = bpf_redirect(way.ifindex, 0);
 		return deliver(skb, way.ifindex, &in);
+	}
+	/* A divider chose a bouncer. */
+	if (way.stage == MZR_STAGE_BOUNCER) {
+		watch(skb, row, way.host, least_size(&in));
+		if (way.avoided)
+			watch(skb, row, way.avoided, least_size(&in));
+		cursor_load(&c);
 	}
 	if (!out.option)
 		reason = add_stage(skb, row, &out, &way);

@@ -1,4 +1,5 @@
 public import Planner
+public import Topology
 
 /// What a host's tables and programs say about themselves.
 public struct HostStatus: Hashable, Sendable {
@@ -35,7 +36,28 @@ public struct HostStatus: Hashable, Sendable {
         public var memory: Int
     }
 
+    /// Another host, as far as packets were sent to it.
+    public struct Peer: Hashable, Sendable {
+        public enum State: String, Hashable, Sendable, Codable {
+            /// Nothing was sent to it yet.
+            case unknown
+            case answers
+            /// Too many echoes in a row went without an answer: it is avoided.
+            case silent
+            /// The topology says that it is down.
+            case down
+        }
+
+        public var address: IPAddress
+        public var state: State
+        /// The first 8 bytes of the commit that it has applied, in hexadecimal, by its last answer; empty: there was none,
+        /// or it applied a folder.
+        public var commit: String
+    }
+
     public var observation: Observation
+    /// By address.
+    public var peers: [Peer]
     public var traffic: [Traffic]
     /// Reasons that occurred.
     public var drops: [Drop]

@@ -1,6 +1,7 @@
 import CBPF
 import Glibc
 import Planner
+import Topology
 
 extension KernelStore {
     /// Reads everything that `status` prints.
@@ -9,8 +10,27 @@ extension KernelStore {
         let names = Dictionary(
             observation.interfaces.map { ($0.ifindex, $0.name) }, uniquingKeysWith: { first, _ in first })
         return HostStatus(
-            observation: observation, traffic: try traffic(names), drops: try drops(),
+            observation: observation, peers: try peers(observation.image.config), traffic: try traffic(names), drops: try drops(),
             tables: try fill(observation.image))
+    }
+
+    private func peers(_ config: ConfigRow?) throws(BPFError) -> [HostStatus.Peer] {
+        guard let map = try open(.hosts) else { return [] }
+        let patience = config?.healthCount ?? 0
+        var found: [HostStatus.Peer] = []
+        try map.forEach { key, value in
+            let row = value.loadUnaligned(as: mzr_host.self)
+            let state: HostStatus.Peer.State =
+                row.flags & UInt8(MZR_HOST_DOWN) != 0
+                ? .down : row.asked == 0 ? .unknown : patience > 0 && row.missed >= patience ? .silent : .answers
+            let commit = withUnsafeBytes(of: row.commit) { Array($0) }
+            found.append(
+                HostStatus.Peer(
+                    address: IPAddress(v4: UInt32(bigEndian: key.loadUnaligned(as: UInt32.self))), state: state,
+                    commit: commit.allSatisfy { $0 == 0 }
+                        ? "" : commit.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()))
+        }
+        return found.sorted { $0.address < $1.address }
     }
 
     private func traffic(_ names: [UInt32: String]) throws(BPFError) -> [HostStatus.Traffic] {

@@ -27,7 +27,7 @@ extension Record {
         switch self {
         case .config(let row): row.value.map { RowBytes(key: copy(UInt32(0)), value: copy($0)) }
         case .host(let address, let row):
-            address.v4.map { RowBytes(key: copy($0.bigEndian), value: copy(mzr_host(host: row.host))) }
+            address.v4.map { RowBytes(key: copy($0.bigEndian), value: copy(row.value)) }
         case .vpc(let vni, let row): row.value.map { RowBytes(key: copy(vni), value: copy($0)) }
         case .network(let key, let row): row.value.map { RowBytes(key: copy(key.value), value: copy($0)) }
         case .endpoint(let key, let row): row.value.map { RowBytes(key: copy(key.value), value: copy($0)) }
@@ -45,10 +45,11 @@ extension Record {
         }
     }
 
-    /// Counters are nobody's to plan: a row of `traffic` is its key.
+    /// Counters and what hosts answered are nobody's to plan: a row of `traffic` is its key, one of `hosts` its id.
     private func isEncoded(as key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) -> Bool {
         guard let bytes, bytes.key.elementsEqual(key) else { return false }
         if case .traffic = self { return true }
+        if case .host(_, let row) = self { return load(mzr_host.self, value).map(HostRow.init) == row }
         return bytes.value.elementsEqual(value)
     }
 
@@ -57,7 +58,7 @@ extension Record {
         case .config: load(mzr_config.self, value).map { .config(ConfigRow($0)) }
         case .hosts:
             both(load(UInt32.self, key), load(mzr_host.self, value)).map {
-                .host(IPAddress(v4: UInt32(bigEndian: $0)), HostRow(host: $1.host))
+                .host(IPAddress(v4: UInt32(bigEndian: $0)), HostRow($1))
             }
         case .vpcs:
             both(load(UInt32.self, key), load(mzr_vpc.self, value)).flatMap { key, value in
@@ -255,6 +256,17 @@ extension PortRow {
     }
 }
 
+extension HostRow {
+    fileprivate init(_ value: mzr_host) { self.init(host: value.host, isDown: value.flags & UInt8(MZR_HOST_DOWN) != 0) }
+
+    fileprivate var value: mzr_host {
+        var value = mzr_host()
+        value.host = host
+        value.flags = isDown ? UInt8(MZR_HOST_DOWN) : 0
+        return value
+    }
+}
+
 extension ConfigRow {
     fileprivate init(_ value: mzr_config) {
         self.init(
@@ -263,6 +275,8 @@ extension ConfigRow {
             otherPorts: [value.other_ports.0, value.other_ports.1].filter { $0 != 0 }.map(UInt16.init(bigEndian:)))
         directAfter = value.direct_after
         directAge = value.direct_age
+        healthInterval = value.health_interval
+        healthCount = value.health_count
     }
 
     fileprivate var value: mzr_config? {
@@ -270,7 +284,8 @@ extension ConfigRow {
         let others = otherPorts.map(\.bigEndian) + [0, 0]
         return mzr_config(
             address: address.bigEndian, uplink: uplink, port: port.bigEndian, mtu: mtu, other_ports: (others[0], others[1]),
-            direct_after: directAfter, direct_age: directAge)
+            direct_after: directAfter, direct_age: directAge, health_interval: healthInterval, health_count: healthCount,
+            reserved: 0)
     }
 }
 

@@ -84,6 +84,7 @@ struct ClusterDraft: Sendable {
     var port: Int?
     var settle: UInt64?
     var direct: Cluster.Direct?
+    var health: Cluster.Health?
 }
 
 struct HostDraft: Sendable {

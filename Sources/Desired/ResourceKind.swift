@@ -32,7 +32,7 @@ enum ResourceKind: String, CaseIterable, Sendable {
 enum Field: String, Sendable {
     case apiVersion, kind, name, port, settle, address, interface, zone, weight, state, datapath, mtu, vni, cidrs
     case dividers, bouncers, gateway, gateways, endpoints, network, ip, ips, host, mac
-    case direct, after, age
+    case direct, after, age, health, interval, count
 }
 
 /// Which fields a mapping may have and which it must.
@@ -48,8 +48,9 @@ struct Shape: Sendable {
         fields = (required + optional).map { ($0, Array($0.rawValue.utf8)) }
     }
 
-    static let cluster = Shape("a Cluster", required: [.apiVersion, .kind, .name], optional: [.port, .settle, .direct])
+    static let cluster = Shape("a Cluster", required: [.apiVersion, .kind, .name], optional: [.port, .settle, .direct, .health])
     static let direct = Shape("the direct path", required: [], optional: [.after, .age])
+    static let health = Shape("the watch on hosts", required: [], optional: [.interval, .count])
     static let host = Shape(
         "a Host", required: [.apiVersion, .kind, .name, .address, .interface],
         optional: [.zone, .weight, .state, .datapath, .mtu])

@@ -7,30 +7,50 @@ extension ResourceReader {
         let port = integer(fields, .port, in: 1...65535)
         let settle = duration(fields, .settle)
         let direct = fields[.direct].map { self.direct($0) }
+        let health = fields[.health].map { self.health($0) }
         file.clusters.append(
             ClusterDraft(
                 mark: name?.mark ?? yaml.nodes[fields.mapping].mark, name: name, port: port?.value, settle: settle,
-                direct: direct))
+                direct: direct, health: health))
     }
 
     private mutating func direct(_ node: Int) -> Cluster.Direct {
         var direct = Cluster.Direct()
-        guard yaml.nodes[node].kind == .mapping else {
-            if yaml.nodes[node].kind != .refused {
-                report(
-                    .wrongType, node, "`direct` must be a mapping, not \(described(node))", hint: "write {after: 1, age: 30s}")
-            }
-            return direct
-        }
-        let fields = fields(of: node, .direct)
+        guard let fields = nested(node, .direct, .direct, example: "{after: 1, age: 30s}") else { return direct }
         if let after = integer(fields, .after, in: 1...1_000_000) { direct.after = UInt32(after.value) }
-        if let place = fields[.age], let age = duration(fields, .age) {
-            if age < 1000 {
-                report(.badDuration, place, "`age` is at least 1s", hint: "an endpoint's host is asked again four times in that time")
-            }
-            direct.age = age
-        }
+        if let age = duration(fields, .age, atLeast: 1000) { direct.age = age }
         return direct
+    }
+
+    private mutating func health(_ node: Int) -> Cluster.Health {
+        var health = Cluster.Health()
+        guard let fields = nested(node, .health, .health, example: "{interval: 200ms, count: 3}") else { return health }
+        if let interval = duration(fields, .interval, atLeast: 50, atMost: 60_000) { health.interval = interval }
+        if let count = integer(fields, .count, in: 1...100) { health.count = UInt8(count.value) }
+        return health
+    }
+
+    /// The fields of a mapping within a document; nil if it is none, which is said.
+    private mutating func nested(_ node: Int, _ field: Field, _ shape: Shape, example: String) -> Fields? {
+        if yaml.nodes[node].kind == .mapping { return fields(of: node, shape) }
+        if yaml.nodes[node].kind != .refused {
+            report(
+                .wrongType, node, "`\(field.rawValue)` must be a mapping, not \(described(node))", hint: "write \(example)")
+        }
+        return nil
+    }
+
+    /// A duration within bounds, in milliseconds.
+    private mutating func duration(
+        _ fields: Fields, _ field: Field, atLeast least: UInt64, atMost most: UInt64 = .max
+    ) -> UInt64? {
+        guard let node = fields[field], let value = duration(fields, field) else { return nil }
+        guard (least...most).contains(value) else {
+            let bounds = most == .max ? "\(least)ms or more" : "\(least)ms to \(most)ms"
+            report(.badDuration, node, "`\(field.rawValue)` is \(value)ms, which is out of bounds", hint: "write \(bounds)")
+            return nil
+        }
+        return value
     }
 
     mutating func readHost(_ fields: Fields) {

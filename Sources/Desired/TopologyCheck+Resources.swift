@@ -21,6 +21,7 @@ extension TopologyCheck {
         if let port = first.draft.port { cluster.port = UInt16(port) }
         if let settle = first.draft.settle { cluster.settle = settle }
         if let direct = first.draft.direct { cluster.direct = direct }
+        if let health = first.draft.health { cluster.health = health }
         return cluster
     }
 

@@ -24,10 +24,10 @@ struct Compiler {
         let mtu = min(host.mtu ?? Int(UInt16.max), uplinkMTU ?? Int(UInt16.max), Int(UInt16.max))
         image.config = ConfigRow(
             address: host.address, uplink: uplink, port: index.topology.cluster.port, mtu: UInt16(mtu),
-            direct: index.topology.cluster.direct)
+            direct: index.topology.cluster.direct, health: index.topology.cluster.health)
         image.names[StableHash.id(host.name)] = host.name
         for other in index.topology.hosts where other.name != host.name {
-            image.hosts[other.address] = HostRow(host: StableHash.id(other.name))
+            image.hosts[other.address] = HostRow(host: StableHash.id(other.name), isDown: other.state == .down)
         }
 
         let own = index.endpointsOfHost[host.name] ?? []

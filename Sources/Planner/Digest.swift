@@ -17,7 +17,11 @@ extension Record {
             for port in row.otherPorts { hash.combine(port) }
             hash.combine(row.directAfter)
             hash.combine(row.directAge)
-        case .host(_, let row): hash.combine(row.host)
+            hash.combine(row.healthInterval)
+            hash.combine(row.healthCount)
+        case .host(_, let row):
+            hash.combine(row.host)
+            hash.combine(UInt8(row.isDown ? 1 : 0))
         case .vpc(_, let row):
             hash.combine(row.vpc)
             hash.combine(UInt8(row.held ? 1 : 0))

@@ -96,7 +96,8 @@ struct Names {
             let mtu = row.uplink == 0 ? "" : ", MTU \(row.mtu)"
             return "\(row.address), \(uplink), UDP port \(ports)\(mtu)"
         case .direct(_, let capacity): return "room for \(capacity) endpoints"
-        case .host, .traffic, .name, .wait, .datapath, .foreign: return ""
+        case .host(_, let row): return row.isDown ? "down" : ""
+        case .traffic, .name, .wait, .datapath, .foreign: return ""
         case .vpc(let vni, let row):
             let lengths = (row.lengths4.map { "/\($0 - 96)" } + row.lengths6.map { "/\($0)" }).joined(separator: " ")
             return "VNI \(vni), dividers \(hosts(row.dividers))\(row.held ? ", held here" : "")"

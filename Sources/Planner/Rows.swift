@@ -79,8 +79,13 @@ public struct VPCRow: Hashable, Sendable, Codable {
 public struct HostRow: Hashable, Sendable, Codable {
     /// Stable id of the host's name.
     @Hex public var host: UInt64
+    /// Nothing is sent to it, whatever was learned.
+    public var isDown: Bool
 
-    public init(host: UInt64) { self.host = host }
+    public init(host: UInt64, isDown: Bool = false) {
+        self.host = host
+        self.isDown = isDown
+    }
 }
 
 public struct PortRow: Hashable, Sendable, Codable {
@@ -112,10 +117,14 @@ public struct ConfigRow: Hashable, Sendable, Codable {
     public var directAfter: UInt32
     /// How long an answer holds without another, in ticks of 2^24 ns.
     public var directAge: UInt32
+    /// Between two echoes to a host that packets are sent to, in ticks.
+    public var healthInterval: UInt16
+    /// Echoes without an answer, after which a host is avoided.
+    public var healthCount: UInt8
 
     public init(
         address: IPAddress, uplink: UInt32, port: UInt16, mtu: UInt16, otherPorts: [UInt16] = [],
-        direct: Cluster.Direct = Cluster.Direct()
+        direct: Cluster.Direct = Cluster.Direct(), health: Cluster.Health = Cluster.Health()
     ) {
         self.address = address
         self.uplink = uplink
@@ -124,6 +133,8 @@ public struct ConfigRow: Hashable, Sendable, Codable {
         self.otherPorts = otherPorts
         directAfter = direct.after
         directAge = Self.ticks(direct.age)
+        healthInterval = UInt16(clamping: Self.ticks(health.interval))
+        healthCount = health.count
     }
 
     private static func ticks(_ milliseconds: UInt64) -> UInt32 { UInt32(clamping: (milliseconds * 1_000_000) >> 24) }

@@ -31,6 +31,8 @@ public struct Cluster: Hashable, Sendable {
     public var settle: UInt64
     /// How the direct path is learned.
     public var direct: Direct
+    /// When a host that does not answer is avoided.
+    public var health: Health
     /// Nil if no document says it: the defaults.
     public var at: SourceLocation?
 
@@ -47,14 +49,28 @@ public struct Cluster: Hashable, Sendable {
         }
     }
 
+    /// How hosts that packets are sent to are watched.
+    public struct Health: Hashable, Sendable {
+        /// Between two echoes, in milliseconds.
+        public var interval: UInt64
+        /// Echoes in a row without an answer, after which a host is avoided.
+        public var count: UInt8
+
+        public init(interval: UInt64 = 200, count: UInt8 = 3) {
+            self.interval = interval
+            self.count = count
+        }
+    }
+
     public init(
         name: String = "default", port: UInt16 = 6081, settle: UInt64 = 60_000, direct: Direct = Direct(),
-        at: SourceLocation? = nil
+        health: Health = Health(), at: SourceLocation? = nil
     ) {
         self.name = name
         self.port = port
         self.settle = settle
         self.direct = direct
+        self.health = health
         self.at = at
     }
 }

@@ -21,6 +21,12 @@ struct StatusReport: Encodable {
         let dividerPackets: UInt64
     }
 
+    struct Peer: Encodable {
+        let address: IPAddress
+        let state: HostStatus.Peer.State
+        let commit: String
+    }
+
     struct Drop: Encodable {
         let reason: String
         let text: String
@@ -61,6 +67,8 @@ struct StatusReport: Encodable {
     let tables: [Table]
     let memoryBytes: Int
     let peers: Int
+    /// The other hosts, as far as this one sends to them.
+    let hosts: [Peer]
     /// Set if the maps are of another host than the one asked for.
     let otherHost: String?
 
@@ -104,6 +112,7 @@ struct StatusReport: Encodable {
         tables = status.tables.map { Table(name: $0.name, rows: $0.rows, capacity: $0.capacity, memoryBytes: $0.memory) }
         memoryBytes = status.memory
         peers = image.hosts.count
+        hosts = status.peers.map { Peer(address: $0.address, state: $0.state, commit: $0.commit) }
     }
 
     private static func name(_ image: Image, network: UInt64) -> String {
@@ -132,6 +141,9 @@ struct StatusReport: Encodable {
         let mtu = uplink.interface == nil ? "" : "MTU \(uplink.mtu), "
         let ports = (["\(uplink.port)"] + uplink.otherPorts.map { "and from \($0)" }).joined(separator: " ")
         lines.append("Underlay: \(uplink.address)\(place); Geneve on UDP port \(ports), \(mtu)\(peers) peers")
+        for peer in hosts where peer.state == .silent {
+            lines.append("Silent: host \(peer.address) does not answer and is avoided")
+        }
         if waiting > 0 { lines.append("Waiting: \(waiting) changes until every host has seen the commit") }
         for item in pending { lines.append("Pending: \(item) waits for its interface") }
         lines += Self.table(

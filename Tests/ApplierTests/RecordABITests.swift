@@ -14,7 +14,7 @@ struct RecordABITests {
         #expect(MemoryLayout<mzr_network>.size == 272)
         #expect(MemoryLayout<mzr_vpc>.size == 440)
         #expect(MemoryLayout<mzr_direct>.size == 24)
-        #expect(MemoryLayout<mzr_host>.size == 8)
+        #expect(MemoryLayout<mzr_host>.size == 24)
         #expect(MemoryLayout<mzr_port>.size == 24)
         #expect(MemoryLayout<mzr_port_mac>.size == 8)
         #expect(MemoryLayout<mzr_traffic>.size == 56)

@@ -7,8 +7,8 @@ import Testing
     private struct Sent: Equatable {
         /// Destinations of endpoints' packets, in their order.
         var packets: [String] = []
-        /// Destinations of control packets.
-        var control: [String] = []
+        /// Destinations of questions, which are for a VPC; echoes between hosts are not.
+        var questions: [String] = []
     }
 
     /// What leaves `host` by its uplink while `body` runs.
@@ -19,7 +19,8 @@ import Testing
             ["tcpdump", "-ni", "eth0", "-l", "--immediate-mode", "-Q", "out", "udp dst port 6081"],
             namespace: lab.namespace(host: host), log: log
         ) { capture in
-            #expect(try await eventually { capture.output.contains("listening on") })
+            let isListening = try await eventually { capture.output.contains("listening on") }
+            #expect(isListening)
             try await body()
             // Everything is on its way when its answer is here; the last line may still be tcpdump's to write.
             var length = -1
@@ -34,9 +35,14 @@ import Testing
             let words = line.split(separator: " ")
             guard let arrow = words.firstIndex(of: ">"), line.contains("Geneve"), line.contains(".6081: ") else { continue }
             let to = words[arrow + 1].split(separator: ".").prefix(4).joined(separator: ".")
-            if line.contains("Flags [OC]") { sent.control.append(to) } else { sent.packets.append(to) }
+            if line.contains("Flags [OC], vni 0x0,") { continue }
+            if line.contains("Flags [OC]") { sent.questions.append(to) } else { sent.packets.append(to) }
         }
         return sent
+    }
+
+    private static func ping(_ lab: LabFixture, _ address: String) async throws {
+        #expect(try await lab.pings("acme/prod/web/a", address))
     }
 
     private static func learned(_ host: String, _ vpc: String, _ lab: LabFixture) async throws -> Int {
@@ -57,10 +63,10 @@ import Testing
         try await LabFixture.with(fleet) { lab in
             // In its network by the bouncer; in another by the divider, which is on the same host.
             for (number, address) in ["10.0.1.11", "fd00:1:0:1::11", "10.0.2.10", "fd00:1:0:2::10"].enumerated() {
-                let first = try await Self.sent("h1", lab) { #expect(try await lab.pings("acme/prod/web/a", address)) }
-                #expect(first == Sent(packets: ["172.16.0.3"], control: ["172.16.0.3"]), "\(address)")
+                let first = try await Self.sent("h1", lab) { try await Self.ping(lab, address) }
+                #expect(first == Sent(packets: ["172.16.0.3"], questions: ["172.16.0.3"]), "\(address)")
                 #expect(try await Self.learned("h1", "acme/prod", lab) == number + 1)
-                let second = try await Self.sent("h1", lab) { #expect(try await lab.pings("acme/prod/web/a", address)) }
+                let second = try await Self.sent("h1", lab) { try await Self.ping(lab, address) }
                 #expect(second == Sent(packets: ["172.16.0.2"]), "\(address)")
             }
             let traffic = try #require(try await lab.status("h1").endpoints.first { $0.name == "acme/prod/web/a" })
@@ -78,7 +84,8 @@ import Testing
             let from = lab.namespace(endpoint: "acme/prod/web/a")
             let first = try await Self.sent("h1", lab) { _ = try await lab.send([frame], from: from, expect: 0, wait: 0.1) }
             #expect(first.packets == ["172.16.0.3"])
-            #expect(try await eventually { try await Self.learned("h1", "acme/prod", lab) == 1 })
+            let isLearned = try await eventually { try await Self.learned("h1", "acme/prod", lab) == 1 }
+            #expect(isLearned)
             let second = try await Self.sent("h1", lab) { _ = try await lab.send([frame], from: from, expect: 0, wait: 0.1) }
             #expect(second == Sent(packets: ["172.16.0.2"]))
         }
@@ -96,9 +103,9 @@ import Testing
             // for no clock, and h2 forwards until its `remove`.
             let stale = try await Self.sent("h1", lab) { _ = try await lab.pings("acme/prod/web/a", "10.0.1.11", "-W", "1") }
             #expect(stale.packets.first == "172.16.0.2")
-            let told = try await Self.sent("h1", lab) { #expect(try await lab.pings("acme/prod/web/a", "10.0.1.11")) }
+            let told = try await Self.sent("h1", lab) { try await Self.ping(lab, "10.0.1.11") }
             #expect(told.packets == ["172.16.0.3"], "by the bouncer again")
-            let after = try await Self.sent("h1", lab) { #expect(try await lab.pings("acme/prod/web/a", "10.0.1.11")) }
+            let after = try await Self.sent("h1", lab) { try await Self.ping(lab, "10.0.1.11") }
             #expect(after == Sent(packets: ["172.16.0.4"]), "and straight to its new host")
             try await ScenarioTests.holds(lab, fleet)
         }
@@ -125,7 +132,8 @@ import Testing
             for host in ["172.16.0.2", "172.16.0.3", "172.16.0.4"] {
                 _ = try await lab.send([claim(from: host, message: "02")], from: lab.underlayNamespace, "br0", expect: 0, wait: 0.1)
             }
-            #expect(try await eventually { try await lab.drops("h1")["geneve-control", default: 0] == before + 3 })
+            let isCounted = try await eventually { try await lab.drops("h1")["geneve-control", default: 0] == before + 3 }
+            #expect(isCounted)
             #expect(try await Self.learned("h1", "acme/prod", lab) == 0)
             #expect(try await lab.pings("acme/prod/web/a", "10.0.1.11"))
             #expect(try await Self.learned("h1", "acme/prod", lab) == 1)
@@ -134,6 +142,86 @@ import Testing
                 _ = try await lab.send([claim(from: host, message: "03")], from: lab.underlayNamespace, "br0", expect: 0, wait: 0.1)
             }
             #expect(try await Self.learned("h1", "acme/prod", lab) == 1)
+        }
+    }
+
+    @Test("a bouncer that dies is left, its flows go on by another, and come back to it", arguments: datapaths)
+    func bouncerDies(datapath: String) async throws {
+        var fleet = Self.fleet(datapath)
+        fleet.roles(on: "h3", "h4", shards: 2)
+        // Nothing is learned, so every packet goes by a bouncer.
+        fleet.direct = "{after: 1000000}"
+        try await LabFixture.with(fleet) { lab in
+            let ping = { try await lab.pings("acme/prod/web/a", "10.0.1.11", "-W", "1") }
+            let way = { try await Self.sent("h1", lab) { _ = try await ping() }.packets }
+            let first = try #require(try await way().first)
+            let (dead, other) = first == "172.16.0.3" ? ("h3", "172.16.0.4") : ("h4", "172.16.0.3")
+            try await Tool.whileRunning(
+                ["ping", "-n", "-i", "0.02", "10.0.1.11"], namespace: lab.namespace(endpoint: "acme/prod/web/a"),
+                log: "\(lab.git.folder)/pings"
+            ) { pings in
+                let answers = { pings.output.split(separator: "\n").compactMap { Self.sequence($0) } }
+                let isFlowing = try await eventually { answers().count > 20 }
+                #expect(isFlowing)
+                #expect(try await lab.on(dead, "ip", "link", "set", "dev", "eth0", "down").succeeded)
+                let before = answers().last ?? 0
+                // More than the pings that may be on their way: others are answered by now.
+                let goesOn = try await eventually(within: .seconds(30)) { (answers().last ?? 0) > before + 60 }
+                #expect(goesOn)
+                let all = answers()
+                let gap = zip(all, all.dropFirst()).map { $1 - $0 }.max() ?? 0
+                print("± \(datapath): a dead bouncer was left after \(gap) pings, 20 ms apart")
+            }
+            #expect(try await way() == [other])
+            let state = { try await lab.status("h1").hosts.first { $0.address == first }?.state }
+            #expect(try await state() == "silent")
+            #expect(try await lab.on(dead, "ip", "link", "set", "dev", "eth0", "up").succeeded)
+            // What would go by it asks it, again and again.
+            let isBack = try await eventually(within: .seconds(30)) {
+                guard try await ping() else { return false }
+                return try await state() == "answers"
+            }
+            #expect(isBack)
+            #expect(try await way() == [first])
+            try await ScenarioTests.holds(lab, fleet)
+        }
+    }
+
+    /// Of a line in which ping tells of an answer.
+    private static func sequence(_ line: Substring) -> Int? {
+        line.split(separator: " ").first { $0.hasPrefix("icmp_seq=") }.flatMap { Int($0.dropFirst(9)) }
+    }
+
+    @Test("a host that dies is told from one whose endpoint is silent", arguments: datapaths)
+    func directHostDies(datapath: String) async throws {
+        let fleet = Self.fleet(datapath)
+        try await LabFixture.with(fleet) { lab in
+            let ping = { try await lab.pings("acme/prod/web/a", "10.0.1.11", "-W", "1") }
+            let way = { try await Self.sent("h1", lab) { _ = try await ping() }.packets }
+            #expect(try await ping())
+            #expect(try await way() == ["172.16.0.2"])
+            let state = { try await lab.status("h1").hosts.first { $0.address == "172.16.0.2" } }
+            #expect(try await state()?.state == "answers")
+            let head = try await lab.git.git("rev-parse", "HEAD")
+            #expect(try await state()?.commit == String(head.prefix(16)))
+            // The endpoint alone goes: its host answers for it, and packets go straight as before.
+            #expect(try await lab.inside("acme/prod/web/b", "ip", "link", "set", "dev", "eth0", "down").succeeded)
+            for _ in 0..<3 { #expect(try await !ping()) }
+            #expect(try await state()?.state == "answers")
+            #expect(try await lab.inside("acme/prod/web/b", "ip", "link", "set", "dev", "eth0", "up").succeeded)
+            // The host goes: packets go by the table again, where a commit may say something else one day.
+            #expect(try await lab.on("h2", "ip", "link", "set", "dev", "eth0", "down").succeeded)
+            let isLeft = try await eventually(within: .seconds(30)) {
+                _ = try await ping(); return try await state()?.state == "silent"
+            }
+            #expect(isLeft)
+            #expect(try await way() == ["172.16.0.3"])
+            #expect(try await lab.on("h2", "ip", "link", "set", "dev", "eth0", "up").succeeded)
+            let isBack = try await eventually(within: .seconds(30)) {
+                guard try await ping() else { return false }
+                return try await state()?.state == "answers"
+            }
+            #expect(isBack)
         }
     }
 }

@@ -301,7 +301,7 @@ extension DatapathTests {
         // Its host has left the topology.
         try world.put(far, entry(age: 0, asked: 0))
         world.datapath.remove("hosts", World.raw(World.host(World.h3)))
-        defer { try? world.datapath.put("hosts", World.raw(World.host(World.h3)), World.raw(mzr_host(host: 2))) }
+        defer { try? world.datapath.put("hosts", World.raw(World.host(World.h3)), World.raw(World.peer(2))) }
         #expect(try world.way(frame()).stage == UInt8(MZR_STAGE_BOUNCER.rawValue))
     }
 

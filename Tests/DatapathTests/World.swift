@@ -43,6 +43,13 @@ final class World: @unchecked Sendable {
 
     static func raw<Value>(_ value: Value) -> [UInt8] { withUnsafeBytes(of: value) { Array($0) } }
 
+    static func peer(_ id: UInt64, missed: UInt8 = 0, answered: UInt8 = 0, isSilent: Bool = false, asked: UInt32 = 0) -> mzr_host {
+        var peer = mzr_host()
+        peer.host = id
+        (peer.missed, peer.answered, peer.is_silent, peer.asked) = (missed, answered, isSilent ? 1 : 0, asked)
+        return peer
+    }
+
     static func host(_ address: IPAddress) -> UInt32 { (address.v4 ?? 0).bigEndian }
 
     static func fill(_ place: inout mzr_address, _ address: IPAddress) {
@@ -128,7 +135,7 @@ final class World: @unchecked Sendable {
 
     private func rows() throws {
         for (index, host) in [Self.h1, Self.h2, Self.h3].enumerated() {
-            try datapath.put("hosts", Self.raw(Self.host(host)), Self.raw(mzr_host(host: UInt64(index))))
+            try datapath.put("hosts", Self.raw(Self.host(host)), Self.raw(Self.peer(UInt64(index))))
         }
         try vpc(100, [Self.h2], [124, 120], [64])
         try vpc(200, held: true, [Self.h1], [120], [])

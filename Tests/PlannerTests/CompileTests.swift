@@ -19,7 +19,10 @@ struct CompileTests {
             let image = fleet[host.name].image
             let interfaces = Dictionary(uniqueKeysWithValues: fleet[host.name].interfaces.map { ($0.name, $0.ifindex) })
             var wanted = Image()
-            for other in topology.hosts where other != host { wanted.hosts[other.address] = HostRow(host: StableHash.id(other.name)) }
+            for other in topology.hosts where other != host {
+                wanted.hosts[other.address] = HostRow(
+                    host: StableHash.id(other.name), isDown: other.state == .down)
+            }
             for endpoint in topology.endpoints {
                 let network = try #require(topology.networks.first { $0.name == endpoint.network })
                 let vpc = try #require(topology.vpcs.first { $0.name == network.vpc })

@@ -19,6 +19,12 @@ extension LabFixture {
             public var dividerPackets: Int
         }
 
+        public struct Peer: Decodable, Sendable {
+            public var address: String
+            public var state: String
+            public var commit: String
+        }
+
         public struct Table: Decodable, Sendable {
             public var name: String
             public var rows: Int
@@ -45,6 +51,7 @@ extension LabFixture {
         public var drops: [Drop]
         public var waiting: Int
         public var tables: [Table]
+        public var hosts: [Peer]
         public var memoryBytes: Int
     }
 

@@ -66,6 +66,8 @@ enum mzr_message {
 	MZR_MESSAGE_ASK = 1,  /* "who has (VNI, address)?": goes by way of tables, as a packet for it would */
 	MZR_MESSAGE_HAVE = 2, /* "I have it": to the origin of a question */
 	MZR_MESSAGE_GONE = 3, /* "I do not have it": to who sent a packet for it straight to this host */
+	MZR_MESSAGE_ECHO = 4, /* "are you there?"; VNI 0 */
+	MZR_MESSAGE_ECHO_REPLY = 5, /* "I am"; VNI 0 */
 };
 
 /* The one option of a control packet, which has no inner frame. 44 bytes, network order. */
@@ -76,10 +78,12 @@ struct mzr_control_option {
 	__u8 message;	     /* enum mzr_message */
 	__u8 stage;	     /* ASK: enum mzr_stage */
 	__u8 reserved[2];
-	__be32 origin; /* ASK: underlay address of who asks */
-	__u8 address[16];
-	__u32 network[2]; /* HAVE: stable id of the endpoint's network, high word first */
-	__u32 nonce[2];	  /* ASK, HAVE: the asker's; means nothing to anybody else */
+	__be32 origin;	  /* ASK: underlay address of who asks */
+	__u8 address[16]; /* what it is about; ECHO, ECHO_REPLY: ::ffff: and the underlay address of who is
+			     asked */
+	__u32 network[2]; /* HAVE: stable id of the endpoint's network, high word first; ECHO_REPLY: the first
+			   * 8 bytes of the commit that was applied there */
+	__u32 nonce[2];	  /* ASK, HAVE, ECHO, ECHO_REPLY: the asker's; means nothing to anybody else */
 };
 
 /* An inner address: IPv6, or IPv4 as ::ffff:a.b.c.d. Bytes in network order. */
@@ -119,12 +123,17 @@ struct mzr_network_key {
 	__u8 reserved[3];
 };
 
+/* Underlay addresses, ascending; unused ones zero. */
+struct mzr_members {
+	__be32 host[MZR_MEMBERS_MAX];
+};
+
 struct mzr_network {
 	__u64 network;
 	__u8 flags; /* MZR_HELD */
 	__u8 count; /* of bouncers */
 	__u8 reserved[6];
-	__be32 bouncers[MZR_MEMBERS_MAX]; /* ascending; unused ones zero */
+	struct mzr_members bouncers;
 };
 
 /* vpcs: VNI -> its dividers, and which prefix lengths are in `networks` here. */
@@ -135,7 +144,7 @@ struct mzr_vpc {
 	__u8 lengths4_count; /* of lengths4 */
 	__u8 lengths6_count; /* of lengths6 */
 	__u8 reserved[4];
-	__be32 dividers[MZR_MEMBERS_MAX];
+	struct mzr_members dividers;
 	__u8 lengths4[MZR_LENGTHS4_MAX]; /* longest first, of 128 (so 96..128) */
 	__u8 lengths6[MZR_LENGTHS6_MAX]; /* longest first */
 	__u8 reserved2[6];
@@ -153,9 +162,18 @@ struct mzr_direct {
 	__u32 asked;   /* tick of the last packet that asked for one */
 };
 
+#define MZR_HOST_DOWN 0x01 /* nothing is sent to it, whatever was learned */
+
 /* hosts: underlay address -> a host of the topology. Geneve from anyone else is dropped. */
 struct mzr_host {
 	__u64 host; /* stable id of its name */
+	/* The rest is the programs' own: whether the host answers, as far as packets are sent to it. */
+	__u32 asked;	/* tick of the last echo; 0: none yet */
+	__u8 is_silent; /* 1: that echo has no answer yet */
+	__u8 missed; /* echoes in a row without an answer; from config.health_count on the host is avoided */
+	__u8 answered;	/* answers in a row of a host that is avoided */
+	__u8 flags;	/* MZR_HOST_DOWN; the plan's, like `host` */
+	__u8 commit[8]; /* the first bytes of the commit that it has applied, by its last answer */
 };
 
 /* ports: interface index -> what is behind it. */
@@ -203,8 +221,11 @@ struct mzr_config {
 	__be16 port;	       /* Geneve's UDP port */
 	__u16 mtu;	       /* of the underlay */
 	__be16 other_ports[2]; /* taken for Geneve's, too, while the cluster goes to another; 0: none */
-	__u32 direct_after; /* packets of a pair that go by way of tables before its host is asked for */
-	__u32 direct_age;   /* ticks that an entry of `direct` lasts without another proof */
+	__u32 direct_after;    /* packets of a pair that go by way of tables before its host is asked for */
+	__u32 direct_age;      /* ticks that an entry of `direct` lasts without another proof */
+	__u16 health_interval; /* ticks between two echoes to a host that packets are sent to */
+	__u8 health_count;     /* echoes without an answer after which a host is avoided */
+	__u8 reserved;
 };
 
 /* applied: one row, written last. length 0: nothing was applied yet. */
@@ -313,7 +334,7 @@ MZR_ASSERT_SIZE(mzr_network_key, 24);
 MZR_ASSERT_SIZE(mzr_network, 272);
 MZR_ASSERT_SIZE(mzr_vpc, 440);
 MZR_ASSERT_SIZE(mzr_direct, 24);
-MZR_ASSERT_SIZE(mzr_host, 8);
+MZR_ASSERT_SIZE(mzr_host, 24);
 MZR_ASSERT_SIZE(mzr_port, 24);
 MZR_ASSERT_SIZE(mzr_port_mac, 8);
 MZR_ASSERT_SIZE(mzr_traffic, 56);
