@@ -7,36 +7,40 @@ import Testing
     private struct Sent: Equatable {
         /// Destinations of endpoints' packets, in their order.
         var packets: [String] = []
-        /// Destinations of questions, which are for a VPC; echoes between hosts are not.
+        /// Destinations of questions.
         var questions: [String] = []
+
+        init(packets: [String], questions: [String] = []) { (self.packets, self.questions) = (packets, questions) }
+
+        /// What tcpdump printed, as far as its lines are whole.
+        init(_ output: String = "") {
+            for line in output.split(separator: "\n", omittingEmptySubsequences: false).dropLast() {
+                let words = line.split(separator: " ")
+                guard let arrow = words.firstIndex(of: ">"), line.contains(": Geneve, ") else { continue }
+                let to = words[arrow + 1].split(separator: ".").prefix(4).joined(separator: ".")
+                if line.contains("Flags [OC]") { questions.append(to) } else { packets.append(to) }
+            }
+        }
     }
 
-    /// What leaves `host` by its uplink while `body` runs.
-    private static func sent(_ host: String, _ lab: LabFixture, _ body: () async throws -> Void) async throws -> Sent {
+    /// What leaves `host` by its uplink while `body` runs, which is `packets` packets of endpoints at least.
+    private static func sent(
+        _ host: String, _ lab: LabFixture, packets: Int = 1, _ body: () async throws -> Void
+    ) async throws -> Sent {
         let log = "\(lab.git.folder)/capture-\(host)"
-        var lines: [Substring] = []
+        // Endpoints' packets, and of the control packets (flag O) the questions.
+        let wanted = "udp dst port 6081 and (udp[9] & 0x80 = 0 or udp[20] = 1)"
+        var sent = Sent()
         try await Tool.whileRunning(
-            ["tcpdump", "-ni", "eth0", "-l", "--immediate-mode", "-Q", "out", "udp dst port 6081"],
-            namespace: lab.namespace(host: host), log: log
+            ["tcpdump", "-ni", "eth0", "-l", "--immediate-mode", "-Q", "out", wanted], namespace: lab.namespace(host: host), log: log
         ) { capture in
             let isListening = try await eventually { capture.output.contains("listening on") }
             #expect(isListening)
             try await body()
-            // Everything is on its way when its answer is here; the last line may still be tcpdump's to write.
-            var length = -1
             _ = try await eventually {
-                defer { length = capture.output.utf8.count }
-                return capture.output.utf8.count == length
+                sent = Sent(capture.output)
+                return sent.packets.count >= packets
             }
-            lines = capture.output.split(separator: "\n")
-        }
-        var sent = Sent()
-        for line in lines {
-            let words = line.split(separator: " ")
-            guard let arrow = words.firstIndex(of: ">"), line.contains("Geneve"), line.contains(".6081: ") else { continue }
-            let to = words[arrow + 1].split(separator: ".").prefix(4).joined(separator: ".")
-            if line.contains("Flags [OC], vni 0x0,") { continue }
-            if line.contains("Flags [OC]") { sent.questions.append(to) } else { sent.packets.append(to) }
         }
         return sent
     }
