@@ -49,7 +49,7 @@ extension Record {
     private func isEncoded(as key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) -> Bool {
         guard let bytes, bytes.key.elementsEqual(key) else { return false }
         if case .traffic = self { return true }
-        if case .host(_, let row) = self { return load(mzr_host.self, value).map(HostRow.init) == row }
+        if case .host(_, let row) = self { return load(mzr_host.self, value).flatMap(HostRow.init) == row }
         return bytes.value.elementsEqual(value)
     }
 
@@ -57,8 +57,8 @@ extension Record {
         switch table {
         case .config: load(mzr_config.self, value).map { .config(ConfigRow($0)) }
         case .hosts:
-            both(load(UInt32.self, key), load(mzr_host.self, value)).map {
-                .host(IPAddress(v4: UInt32(bigEndian: $0)), HostRow($1))
+            both(load(UInt32.self, key), load(mzr_host.self, value)).flatMap { key, value in
+                HostRow(value).map { .host(IPAddress(v4: UInt32(bigEndian: key)), $0) }
             }
         case .vpcs:
             both(load(UInt32.self, key), load(mzr_vpc.self, value)).flatMap { key, value in
@@ -257,7 +257,10 @@ extension PortRow {
 }
 
 extension HostRow {
-    fileprivate init(_ value: mzr_host) { self.init(host: value.host, isDown: value.flags & UInt8(MZR_HOST_DOWN) != 0) }
+    fileprivate init?(_ value: mzr_host) {
+        guard value.flags & ~UInt8(MZR_HOST_DOWN) == 0 else { return nil }
+        self.init(host: value.host, isDown: value.flags & UInt8(MZR_HOST_DOWN) != 0)
+    }
 
     fileprivate var value: mzr_host {
         var value = mzr_host()
