@@ -37,7 +37,7 @@ struct KernelStoreRowTests {
             try endpoints.put(bytes.key, nonsense)
             // A second other port without a first.
             try store.need(.config).put(
-                [0, 0, 0, 0], [UInt8](repeating: 0xee, count: 12) + [0, 0] + [UInt8](repeating: 0xee, count: 10))
+                [0, 0, 0, 0], [UInt8](repeating: 0xee, count: 12) + [0, 0] + [UInt8](repeating: 0xee, count: 14))
 
             let seen = try store.observe().image
             #expect(Set(seen.foreign.map(\.table)) == [.endpoints, .config])

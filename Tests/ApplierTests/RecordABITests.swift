@@ -19,7 +19,7 @@ struct RecordABITests {
         #expect(MemoryLayout<mzr_port_mac>.size == 8)
         #expect(MemoryLayout<mzr_traffic>.size == 56)
         #expect(MemoryLayout<mzr_drop>.size == 16)
-        #expect(MemoryLayout<mzr_config>.size == 24)
+        #expect(MemoryLayout<mzr_config>.size == 28)
         #expect(MemoryLayout<mzr_applied>.size == 56)
         #expect(MemoryLayout<mzr_datapath>.size == 16)
         #expect(MemoryLayout<mzr_endpoint>.offset(of: \.network) == 8)

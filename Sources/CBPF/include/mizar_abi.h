@@ -339,7 +339,7 @@ MZR_ASSERT_SIZE(mzr_port, 24);
 MZR_ASSERT_SIZE(mzr_port_mac, 8);
 MZR_ASSERT_SIZE(mzr_traffic, 56);
 MZR_ASSERT_SIZE(mzr_drop, 16);
-MZR_ASSERT_SIZE(mzr_config, 24);
+MZR_ASSERT_SIZE(mzr_config, 28);
 MZR_ASSERT_SIZE(mzr_applied, 56);
 MZR_ASSERT_SIZE(mzr_datapath, 16);
 MZR_ASSERT_SIZE(mzr_name, 256);
