@@ -122,6 +122,14 @@ static __noinline int ask(struct __sk_buff *skb, const struct mzr_config *row, c
 	return 0;
 }
 
+/* The same where the packet itself does not go by a table. */
+static __always_inline void ask_tables(struct __sk_buff *skb, const struct mzr_config *row,
+				       const struct inner *in, struct way *way)
+{
+	if (decide_by_tables(&in->to, way, in->flow, MZR_ASKED_BY_PORT, row->address) == GO_HOST)
+		ask(skb, row, in, way);
+}
+
 /* An echo to a host that packets are sent to, if it is time for one. */
 static __noinline int watch(struct __sk_buff *skb, const struct mzr_config *row, __be32 host, __u32 size)
 {
@@ -153,8 +161,7 @@ static __always_inline void tend(struct __sk_buff *skb, const struct mzr_config 
 		const __be32 host = way->host;
 
 		/* Who goes straight asks by way of the tables all the same. */
-		if (decide_by_tables(&in->to, way, in->flow, MZR_ASKED_BY_PORT, row->address) == GO_HOST)
-			ask(skb, row, in, way);
+		ask_tables(skb, row, in, way);
 		way->network = network;
 		way->host = host;
 		way->stage = MZR_STAGE_NONE;
@@ -211,11 +218,19 @@ static __always_inline int take_question(struct __sk_buff *skb, const struct mzr
 		option->stage = way.stage;
 		return pass_on(skb, row, out, way.host, option, verdict);
 	}
-	if (go != GO_PORT)
+	if (go == GO_PORT) {
+		option->message = MZR_MESSAGE_HAVE;
+		option->network[0] = bpf_htonl(way.network >> 32);
+		option->network[1] = bpf_htonl(way.network);
+		return pass_on(skb, row, out, origin, option, verdict);
+	}
+	/* A gateway is nobody's, to all but the endpoints of its network. */
+	if (go == GO_GATEWAY)
+		way.reason = MZR_DROP_NO_ENDPOINT;
+	if (way.reason != MZR_DROP_NO_ENDPOINT && way.reason != MZR_DROP_HOST_DOWN)
 		return 0;
-	option->message = MZR_MESSAGE_HAVE;
-	option->network[0] = bpf_htonl(way.network >> 32);
-	option->network[1] = bpf_htonl(way.network);
+	option->message = MZR_MESSAGE_NONE;
+	option->reason = way.reason;
 	return pass_on(skb, row, out, origin, option, verdict);
 }
 
@@ -248,14 +263,29 @@ static __always_inline int take_echo_reply(const struct mzr_config *row, const s
 	return 0;
 }
 
+/* "Nobody has it": what is known of who has it stands against that, for then its own host says when it goes.
+ */
+static __always_inline bool believe_none(const struct mzr_config *row, const struct mzr_endpoint_key *key,
+					 const struct mzr_control_option *option, struct mzr_direct *entry)
+{
+	const struct mzr_direct *known = find_direct(key);
+
+	if (known && is_fresh(known, row, entry->proven))
+		return true;
+	entry->host = 0;
+	entry->packets = row->direct_after;
+	entry->nobody = option->reason == MZR_DROP_HOST_DOWN ? MZR_DROP_HOST_DOWN : MZR_DROP_NO_ENDPOINT;
+	return put_direct(key, entry);
+}
+
 /* A control packet from a host of the topology. Returns a drop reason, or 0 and the verdict. */
 static __always_inline int take_control(struct __sk_buff *skb, const struct mzr_config *row,
 					const struct outer *out, int *verdict)
 {
 	struct mzr_control_option option;
 	struct mzr_endpoint_key key = {.vni = out->vni};
-	struct mzr_direct entry = {.host = out->source};
 	__u64 nonce, time = now();
+	struct mzr_direct entry = {.host = out->source, .proven = ticks(time), .asked = ticks(time)};
 
 	if (bpf_skb_load_bytes(skb, out->option, &option, sizeof(option)))
 		return MZR_DROP_GENEVE_CONTROL;
@@ -266,9 +296,11 @@ static __always_inline int take_control(struct __sk_buff *skb, const struct mzr_
 		return take_question(skb, row, out, &key, &option, verdict);
 	case MZR_MESSAGE_HAVE:
 		entry.network = (__u64)bpf_ntohl(option.network[0]) << 32 | bpf_ntohl(option.network[1]);
-		entry.proven = ticks(time);
-		entry.asked = entry.proven;
 		return is_proven(&key, nonce, time) && put_direct(&key, &entry) ? 0 : MZR_DROP_GENEVE_CONTROL;
+	case MZR_MESSAGE_NONE:
+		return is_proven(&key, nonce, time) && believe_none(row, &key, &option, &entry)
+			       ? 0
+			       : MZR_DROP_GENEVE_CONTROL;
 	case MZR_MESSAGE_GONE:
 		forget(&key, out->source);
 		return 0;

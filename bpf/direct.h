@@ -18,6 +18,8 @@ const volatile __u64 mzr_key[2] = {0, 0};
 /* How often a pair asks again whether its entry still holds: a quarter of an entry's age, and if nobody
  * answers, so many ticks later (268 ms). */
 #define MZR_ASK_AGAIN 16
+/* How long it holds that nobody has an address, in ticks (1.07 s): a ping a second finds the last answer. */
+#define MZR_NOBODY_AGE 64
 
 static __always_inline __u64 now(void)
 {
@@ -101,6 +103,11 @@ static __always_inline bool is_fresh(const struct mzr_direct *entry, const struc
 	return entry->host && tick - entry->proven <= row->direct_age;
 }
 
+static __always_inline bool is_nobody(const struct mzr_direct *entry, __u32 tick)
+{
+	return !entry->host && entry->nobody && tick - entry->proven <= MZR_NOBODY_AGE;
+}
+
 /*
  * Makes or replaces an entry. False: nobody here has anything to do with the VPC. Global, which also puts
  * struct mzr_direct into the object's BTF as a whole.
@@ -120,6 +127,14 @@ __noinline int put_direct(const struct mzr_endpoint_key *to, const struct mzr_di
 	vni = key.vni;
 	table = bpf_map_lookup_elem(&direct, &vni);
 	return table && !bpf_map_update_elem(table, &key.address, &entry, BPF_ANY);
+}
+
+/* The entry of a pair's first packet. */
+static __noinline int put_first(const struct mzr_endpoint_key *to)
+{
+	const struct mzr_direct first = {.packets = 1};
+
+	return put_direct(to, &first);
 }
 
 /* A host says that the endpoint is not there: what it is believed to have, it may take back. */

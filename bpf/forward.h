@@ -162,8 +162,9 @@ __noinline int decide_by_tables(const struct mzr_endpoint_key *to, struct way *w
 /* What `direct` says of a destination. */
 enum direct {
 	DIRECT_NONE = 0,
-	DIRECT_WAY = 1, /* way->host has it */
-	DIRECT_ASK = 2, /* it is time to ask who has it */
+	DIRECT_WAY = 1,	   /* way->host has it */
+	DIRECT_ASK = 2,	   /* it is time to ask who has it */
+	DIRECT_NOBODY = 4, /* nobody has it, for way->reason */
 };
 
 /* Step 2, for what a port sends to an address that `endpoints` has no row for. */
@@ -174,10 +175,14 @@ static __always_inline __u32 go_direct(const struct mzr_config *row, const struc
 	__u32 tick = ticks(now());
 	struct mzr_host *peer;
 
-	if (!entry) {
-		const struct mzr_direct first = {.packets = 1};
-
-		return row->direct_after > 1 && put_direct(to, &first) ? DIRECT_NONE : DIRECT_ASK;
+	if (!entry)
+		return row->direct_after > 1 && put_first(to) ? DIRECT_NONE : DIRECT_ASK;
+	if (is_nobody(entry, tick)) {
+		way->reason = entry->nobody;
+		if (tick - entry->asked < MZR_ASK_AGAIN)
+			return DIRECT_NOBODY;
+		entry->asked = tick;
+		return DIRECT_NOBODY | DIRECT_ASK;
 	}
 	peer = is_fresh(entry, row, tick) ? bpf_map_lookup_elem(&hosts, &entry->host) : NULL;
 	if (!peer)

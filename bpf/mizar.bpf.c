@@ -21,6 +21,12 @@ int mizar_port(struct __sk_buff *skb)
 }
 
 SEC("tc")
+int mizar_icmp(struct __sk_buff *skb)
+{
+	return icmp_program(skb);
+}
+
+SEC("tc")
 int mizar_uplink(struct __sk_buff *skb)
 {
 	return uplink_program(skb);

@@ -6,7 +6,7 @@
 #ifndef MIZAR_PORT_H
 #define MIZAR_PORT_H
 
-#include "reply.h"
+#include "icmp.h"
 
 /* An IP packet. Returns a drop reason, or 0 and where to. */
 static __always_inline int port_packet(struct __sk_buff *skb, struct cursor *c, const struct mzr_port *port,
@@ -19,6 +19,7 @@ static __always_inline int port_packet(struct __sk_buff *skb, struct cursor *c, 
 	struct mzr_config *row;
 	struct way way = {};
 	__u32 found = DIRECT_NONE;
+	bool crosses;
 	int reason, go;
 
 	reason = read_inner(c, ethertype, ETH_HLEN, skb->len, &in);
@@ -50,16 +51,28 @@ static __always_inline int port_packet(struct __sk_buff *skb, struct cursor *c, 
 		found = go_direct(row, &in.to, &way);
 	if (found & DIRECT_WAY)
 		go = GO_HOST;
+	else if (found & DIRECT_NOBODY)
+		go = GO_DROP;
 	else
 		go = decide(row, endpoint, &in.to, in.flow, MZR_ASKED_BY_PORT, &way);
-	if (go == GO_DROP)
+	if (go == GO_DROP) {
+		/* Somebody may have it by now. */
+		if (found == (DIRECT_NOBODY | DIRECT_ASK) && row->uplink)
+			ask_tables(skb, row, &in, &way);
 		return way.reason;
+	}
 	/* A frame for everybody does not carry a packet for one, RFC 1122 3.3.6. */
 	if (mac_is_group(macs))
 		return (macs[0] & macs[1] & macs[2] & macs[3] & macs[4] & macs[5]) == 0xff
 			       ? MZR_DROP_BROADCAST
 			       : MZR_DROP_MULTICAST;
+	/* Between two networks the data plane is a router, once: here. */
+	crosses = go != GO_GATEWAY && way.network != port->network;
+	if (crosses && in.hops <= 1)
+		return MZR_DROP_TIME_EXCEEDED;
 	if (go == GO_PORT) {
+		if (crosses && !spend_hop(c, &in))
+			return MZR_DROP_INTERNAL;
 		*verdict = bpf_redirect(way.ifindex, 0);
 		reason = deliver(skb, way.ifindex, &in);
 	} else if (go == GO_GATEWAY) {
@@ -73,8 +86,12 @@ static __always_inline int port_packet(struct __sk_buff *skb, struct cursor *c, 
 	} else {
 		if (!row->uplink)
 			return MZR_DROP_PENDING;
+		if (too_big(skb, row, &in))
+			return MZR_DROP_TOO_BIG;
 		if (!endpoint)
 			tend(skb, row, &in, &way, found);
+		if (crosses && !spend_hop(c, &in))
+			return MZR_DROP_INTERNAL;
 		reason = encapsulate(skb, row, &way, &in);
 		if (reason)
 			return reason;
@@ -129,6 +146,10 @@ static __always_inline int port_program(struct __sk_buff *skb)
 
 	if (!reason)
 		return verdict;
+	if (is_told(reason)) {
+		skb->cb[0] = reason;
+		bpf_tail_call(skb, &programs, MZR_PROGRAM_ICMP);
+	}
 	count_drop(reason, bytes);
 	return TC_ACT_SHOT;
 }

@@ -66,13 +66,19 @@ static __always_inline int deliver(struct __sk_buff *skb, __u32 ifindex, const s
 	return 0;
 }
 
-/* Larger than the underlay takes? Always with a stage, so that what fits once fits by every way. */
+/* The largest packet that endpoints may send. Always with a stage, so that what fits once fits by every way.
+ */
+static __always_inline __u32 usable_mtu(const struct mzr_config *row)
+{
+	return row->mtu > MZR_OVERHEAD_STAGED ? row->mtu - MZR_OVERHEAD_STAGED : 0;
+}
+
 static __always_inline bool too_big(struct __sk_buff *skb, const struct mzr_config *row,
 				    const struct inner *in)
 {
 	__u32 size = skb->gso_size ? skb->gso_size + in->headers : skb->len - ETH_HLEN;
 
-	return size + MZR_OVERHEAD_STAGED > row->mtu;
+	return size > usable_mtu(row);
 }
 
 static __always_inline void write_stage(struct mzr_stage_option *option, __u32 stage, __be32 origin)
@@ -125,8 +131,6 @@ static __always_inline int encapsulate(struct __sk_buff *skb, const struct mzr_c
 	void *end;
 	long rc;
 
-	if (too_big(skb, row, in))
-		return MZR_DROP_TOO_BIG;
 	rc = bpf_skb_adjust_room(skb, overhead, BPF_ADJ_ROOM_MAC, flags | encap);
 	if (rc == -MZR_EALREADY)
 		rc = make_nested_room(skb, overhead, in->ipv6);
@@ -180,6 +184,33 @@ static __always_inline int encapsulate(struct __sk_buff *skb, const struct mzr_c
 	}
 	eth->h_proto = bpf_htons(ETH_P_IP);
 	return 0;
+}
+
+/* A router's step: the inner packet, whose hops are more than one, has one less. */
+static __always_inline bool spend_hop(struct cursor *c, const struct inner *in)
+{
+	struct ipv6hdr *ip6;
+	struct iphdr *ip;
+	__u16 *hops, before, check;
+
+	cursor_load(c);
+	if (in->ipv6) {
+		ip6 = peek(c, ETH_HLEN, sizeof(*ip6));
+		if (!ip6)
+			return false;
+		ip6->hop_limit--;
+		return true;
+	}
+	ip = peek(c, ETH_HLEN, sizeof(*ip));
+	if (!ip)
+		return false;
+	check = ip->check;
+	hops = (void *)&ip->ttl;
+	before = *hops;
+	ip->ttl--;
+	checksum_replace16(&check, before, *hops);
+	ip->check = check;
+	return true;
 }
 
 /* Explicit congestion notification of a tunnel's end, RFC 6040 4.2. `ip`: the inner header. */

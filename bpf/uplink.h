@@ -8,50 +8,6 @@
 
 #include "control.h"
 
-#define MZR_SUM_CHUNK 128
-
-struct summing {
-	struct __sk_buff *skb;
-	__u32 offset;
-	__u32 size;
-	__u32 sum;
-	bool failed;
-};
-
-static long sum_chunk(__u32 index, struct summing *summing)
-{
-	__u8 chunk[MZR_SUM_CHUNK] __attribute__((aligned(8))) = {};
-	__u32 done = index * MZR_SUM_CHUNK;
-	__u32 left = summing->size - done;
-	__s64 sum;
-
-	if (done >= summing->size)
-		return 1;
-	if (left > MZR_SUM_CHUNK)
-		left = MZR_SUM_CHUNK;
-	/* The verifier must see that it is not 0. */
-	asm volatile("" : "+r"(left));
-	left = ((left - 1) & (MZR_SUM_CHUNK - 1)) + 1;
-	summing->failed = true;
-	if (bpf_skb_load_bytes(summing->skb, summing->offset + done, chunk, left))
-		return 1;
-	sum = bpf_csum_diff(NULL, 0, (__be32 *)chunk, sizeof(chunk), summing->sum);
-	if (sum < 0)
-		return 1;
-	summing->sum = sum;
-	summing->failed = false;
-	return 0;
-}
-
-/* UDP's checksum over `size` bytes at `offset`, and the pseudo header's `sum`. Global: verified by itself. */
-__noinline int udp_checksum_is_right(struct __sk_buff *skb, __u32 offset, __u32 size, __u32 sum)
-{
-	struct summing summing = {.skb = skb, .offset = offset, .size = size, .sum = sum};
-
-	bpf_loop(65536 / MZR_SUM_CHUNK, sum_chunk, &summing, 0);
-	return !summing.failed && fold(summing.sum) == 0xffff;
-}
-
 /* Where an inner packet that came in by the underlay goes; shared with XDP. */
 static __always_inline int decide_inner(struct cursor *c, const struct mzr_config *row,
 					const struct outer *out, struct inner *in, struct way *way)
@@ -136,13 +92,14 @@ static __always_inline bool outer_checksum_is_right(struct __sk_buff *skb, const
 						    const struct mzr_config *row)
 {
 	__u32 size = out->end - out->udp;
+	__s64 sum;
 
 	/* Each packet of a GSO packet would have its own: there is none to look at. */
 	if (skb->gso_size)
 		return false;
-	return udp_checksum_is_right(
-		skb, out->udp, size,
-		fold((__u64)out->source + row->address + bpf_htonl(IPPROTO_UDP) + bpf_htonl(size)));
+	sum = sum_of(skb, out->udp, size,
+		     fold((__u64)out->source + row->address + bpf_htonl(IPPROTO_UDP) + bpf_htonl(size)));
+	return sum >= 0 && fold(sum) == 0xffff;
 }
 
 /* Returns a drop reason, MZR_PASS, or 0 and the verdict. */

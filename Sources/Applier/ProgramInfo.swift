@@ -39,6 +39,7 @@ struct ProgramInfo: Hashable, Sendable {
 enum ProgramName: String, CaseIterable, Sendable {
     case port = "mizar_port"
     case uplink = "mizar_uplink"
+    case icmp = "mizar_icmp"
     case control = "mizar_control"
     case `guard` = "mizar_guard"
     case portEntry = "mizar_port_entry"
@@ -56,7 +57,7 @@ enum ProgramName: String, CaseIterable, Sendable {
     /// Its pin below the directory; nil: `programs` holds it.
     var pin: String? {
         switch self {
-        case .port, .uplink, .control, .guard: nil
+        case .port, .icmp, .uplink, .control, .guard: nil
         case .portEntry: "entry_port"
         case .uplinkEntry: "entry_uplink"
         case .guardEntry: "entry_guard"
@@ -68,6 +69,7 @@ enum ProgramName: String, CaseIterable, Sendable {
     var slot: UInt32? {
         switch self {
         case .port: MZR_PROGRAM_PORT.rawValue
+        case .icmp: MZR_PROGRAM_ICMP.rawValue
         case .uplink: MZR_PROGRAM_UPLINK.rawValue
         case .control: MZR_PROGRAM_CONTROL.rawValue
         case .guard: MZR_PROGRAM_GUARD.rawValue

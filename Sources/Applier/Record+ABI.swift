@@ -206,7 +206,10 @@ extension NetworkKey {
 extension NetworkRow {
     fileprivate init?(_ value: mzr_network) {
         guard let bouncers = members(value.bouncers, count: value.count) else { return nil }
-        self.init(network: value.network, held: value.flags & UInt8(MZR_HELD) != 0, bouncers: bouncers)
+        let gateway = address(value.gateway)
+        self.init(
+            network: value.network, held: value.flags & UInt8(MZR_HELD) != 0, bouncers: bouncers,
+            gateway: gateway == IPAddress(bits: 0) ? nil : gateway)
     }
 
     fileprivate var value: mzr_network? {
@@ -214,6 +217,7 @@ extension NetworkRow {
         value.network = network
         value.flags = held ? UInt8(MZR_HELD) : 0
         value.count = UInt8(clamping: bouncers.count)
+        if let gateway { value.gateway = address(gateway) }
         return store(bouncers, into: &value.bouncers) ? value : nil
     }
 }

@@ -47,9 +47,12 @@ struct Compiler {
                 guard isBouncer || isLocal || isDivider else { continue }
                 hasRows = true
                 image.names[StableHash.id(network.name)] = network.name
-                let row = NetworkRow(
+                var row = NetworkRow(
                     network: StableHash.id(network.name), held: isBouncer, bouncers: index.addresses(bouncers))
-                for cidr in network.cidrs { image.networks[NetworkKey(vni: vpc.vni, cidr: cidr)] = row }
+                for (cidr, gateway) in zip(network.cidrs, network.gateways) {
+                    row.gateway = gateway
+                    image.networks[NetworkKey(vni: vpc.vni, cidr: cidr)] = row
+                }
                 if isLocal { addReserved(of: network, vni: vpc.vni, to: &image) }
                 if isBouncer {
                     for endpoint in index.endpointsOfNetwork[network.name] ?? [] {

@@ -62,6 +62,7 @@ struct Differ {
         diffStructure(uplink: uplink)
         listWaiting()
         warnTakeovers()
+        warnLargeInterfaces()
         // Rows come out of dictionaries: the order is made here, and nowhere else.
         due = due.map { (rank: $0.rank, key: Self.sortKey($0.step), step: $0.step) }
             .sorted { ($0.rank, $0.key.0, $0.key.1, $0.key.2) < ($1.rank, $1.key.0, $1.key.1, $1.key.2) }
@@ -383,5 +384,24 @@ struct Differ {
                     .warning, "MZ501", at: vpc.at, "VNI \(vni) passes\(before) to \(vpc.name)",
                     hint: "\(vpc.name) starts to work after twice the cluster's settle time; give it a VNI of its own to avoid that"))
         }
+    }
+
+    /// Of endpoints that send larger packets than the underlay takes. They hear of it, by ICMP, for each destination anew;
+    /// one warning, as usually it is all of them.
+    private mutating func warnLargeInterfaces() {
+        guard let config = next.config, config.uplink != 0 else { return }
+        let usable = Int(config.usableMTU)
+        let large = observation.interfaces.compactMap { interface -> (endpoint: Endpoint, interface: Interface)? in
+            guard interface.mtu > usable, let port = next.ports[interface.ifindex] else { return nil }
+            return index.endpointByID[port.endpoint].map { (index.topology.endpoints[$0], interface) }
+        }.sorted { $0.endpoint.name < $1.endpoint.name }
+        guard let first = large.first else { return }
+        let others = large.count > 1 ? ", like \(large.count - 1) more here," : ""
+        warnings.append(
+            Diagnostic(
+                .warning, "MZ502", at: first.endpoint.at,
+                "\(first.interface.name) of \(first.endpoint.name)\(others) has MTU \(first.interface.mtu); "
+                    + "an underlay of \(config.mtu) leaves \(usable)",
+                hint: "set MTU \(usable) at both ends of the interface; larger packets are dropped and answered with ICMP"))
     }
 }

@@ -31,6 +31,7 @@ extension Record {
             hash.combine(row.network)
             hash.combine(UInt8(row.held ? 1 : 0))
             for address in row.bouncers { hash.combine(address.bits) }
+            hash.combine(row.gateway?.bits ?? 0)
         case .endpoint(_, let row):
             hash.combine(row.kind.rawValue)
             hash.combine(row.host.bits)

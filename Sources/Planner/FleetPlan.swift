@@ -70,14 +70,18 @@ public struct FleetPlan: Hashable, Sendable, Codable {
         }
     }
 
-    /// The same numbers for the same names on both sides, so that only names matter.
+    /// The same numbers for the same names on both sides, so that only names matter. Commits say nothing of the MTU of
+    /// endpoints' interfaces: 0.
     private static func interfaces(of host: String, _ indices: TopologyIndex...) -> [Interface] {
         var names: Set<String> = []
         for index in indices {
             if let host = index.host(host) { names.insert(host.interface) }
             for number in index.endpointsOfHost[host] ?? [] { names.insert(index.topology.endpoints[number].interface) }
         }
-        return names.sorted().enumerated().map { Interface(name: $1, ifindex: UInt32($0 + 1)) }
+        let uplinks = Set(indices.compactMap { $0.host(host)?.interface })
+        return names.sorted().enumerated().map {
+            Interface(name: $1, ifindex: UInt32($0 + 1), mtu: uplinks.contains($1) ? 1500 : 0)
+        }
     }
 
     private static func observation(_ index: TopologyIndex, host: Host, interfaces: [Interface]) -> Observation {

@@ -102,7 +102,9 @@ struct Names {
             let lengths = (row.lengths4.map { "/\($0 - 96)" } + row.lengths6.map { "/\($0)" }).joined(separator: " ")
             return "VNI \(vni), dividers \(hosts(row.dividers))\(row.held ? ", held here" : "")"
                 + (lengths.isEmpty ? "" : ", prefixes \(lengths)")
-        case .network(_, let row): return "bouncers \(hosts(row.bouncers))\(row.held ? ", held here" : "")"
+        case .network(_, let row):
+            return "bouncers \(hosts(row.bouncers))\(row.held ? ", held here" : "")"
+                + (row.gateway.map { ", gateway \($0)" } ?? "")
         case .endpoint(_, let row):
             switch row.kind {
             case .local: return row.ifindex == 0 ? "here, interface awaited" : "here, \(interface(row.ifindex))"

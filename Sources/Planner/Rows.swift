@@ -49,11 +49,14 @@ public struct NetworkRow: Hashable, Sendable, Codable {
     public var held: Bool
     /// Underlay addresses, ascending.
     public var bouncers: [IPAddress]
+    /// Of the key's block; nil: it has none.
+    public var gateway: IPAddress?
 
-    public init(network: UInt64, held: Bool, bouncers: [IPAddress]) {
+    public init(network: UInt64, held: Bool, bouncers: [IPAddress], gateway: IPAddress? = nil) {
         self.network = network
         self.held = held
         self.bouncers = bouncers
+        self.gateway = gateway
     }
 }
 
@@ -121,6 +124,11 @@ public struct ConfigRow: Hashable, Sendable, Codable {
     public var healthInterval: UInt16
     /// Echoes without an answer, after which a host is avoided.
     public var healthCount: UInt8
+
+    /// Bytes that a packet of an endpoint grows by at most: mizar_abi.h, MZR_OVERHEAD_STAGED.
+    public static let overhead: UInt16 = 62
+    /// The largest packet of an endpoint that the underlay takes by every way.
+    public var usableMTU: UInt16 { mtu > Self.overhead ? mtu - Self.overhead : 0 }
 
     public init(
         address: IPAddress, uplink: UInt32, port: UInt16, mtu: UInt16, otherPorts: [UInt16] = [],

@@ -49,6 +49,8 @@ struct StatusReport: Encodable {
         /// Taken, too, while the cluster's port changes.
         let otherPorts: [UInt16]
         let mtu: UInt16
+        /// Of endpoints: what always fits.
+        let usableMtu: UInt16
         let mode: DatapathRow.Mode
         let reason: DatapathRow.Reason
     }
@@ -81,7 +83,7 @@ struct StatusReport: Encodable {
         uplink = image.config.map { config in
             Uplink(
                 interface: interfaces[config.uplink]?.name, address: config.address, port: config.port,
-                otherPorts: config.otherPorts, mtu: config.mtu,
+                otherPorts: config.otherPorts, mtu: config.mtu, usableMtu: config.usableMTU,
                 mode: status.datapath?.mode ?? .none, reason: status.datapath?.reason ?? .chosen)
         }
         var addresses: [UInt32: [IPAddress]] = [:]
@@ -138,7 +140,7 @@ struct StatusReport: Encodable {
         }
         var lines = [head]
         let place = uplink.interface.map { " on \($0), \(Self.words(uplink))" } ?? ", whose interface is awaited"
-        let mtu = uplink.interface == nil ? "" : "MTU \(uplink.mtu), "
+        let mtu = uplink.interface == nil ? "" : "MTU \(uplink.mtu), endpoints' at most \(uplink.usableMtu), "
         let ports = (["\(uplink.port)"] + uplink.otherPorts.map { "and from \($0)" }).joined(separator: " ")
         lines.append("Underlay: \(uplink.address)\(place); Geneve on UDP port \(ports), \(mtu)\(peers) peers")
         for peer in hosts where peer.state == .silent {

@@ -8,12 +8,13 @@ import Topology
 struct RecordABITests {
     @Test("the structs that Swift sees are those of the header")
     func layouts() {
+        #expect(ConfigRow.overhead == MZR_OVERHEAD_STAGED)
         #expect(MemoryLayout<mzr_endpoint_key>.size == 20)
         #expect(MemoryLayout<mzr_endpoint>.size == 24)
         #expect(MemoryLayout<mzr_network_key>.size == 24)
-        #expect(MemoryLayout<mzr_network>.size == 272)
+        #expect(MemoryLayout<mzr_network>.size == 288)
         #expect(MemoryLayout<mzr_vpc>.size == 440)
-        #expect(MemoryLayout<mzr_direct>.size == 24)
+        #expect(MemoryLayout<mzr_direct>.size == 32)
         #expect(MemoryLayout<mzr_host>.size == 24)
         #expect(MemoryLayout<mzr_port>.size == 24)
         #expect(MemoryLayout<mzr_port_mac>.size == 8)

@@ -20,7 +20,7 @@ enum Samples {
         .network(NetworkKey(vni: 4097, cidr: cidr4), NetworkRow(network: 9, held: true, bouncers: [h1])),
         .network(
             NetworkKey(vni: 4097, cidr: cidr6),
-            NetworkRow(network: 9, held: false, bouncers: (1...64).map { IPAddress(v4: $0) })),
+            NetworkRow(network: 9, held: false, bouncers: (1...64).map { IPAddress(v4: $0) }, gateway: cidr4.first)),
         .endpoint(
             EndpointKey(vni: 4097, address: IPAddress(v4: 0x0a00_010a)),
             EndpointRow(kind: .local, host: h1, ifindex: 12, network: 9)),

@@ -14,9 +14,10 @@ final class Datapath: @unchecked Sendable {
         case uplinkEntry = "mizar_uplink_entry"
         case guardEntry = "mizar_guard_entry"
         case control = "mizar_control"
+        case icmp = "mizar_icmp"
 
         /// In the order of enum mzr_program.
-        static let slots = [port, uplink, `guard`, control]
+        static let slots = [port, uplink, `guard`, control, icmp]
     }
 
     struct Context {

@@ -8,11 +8,13 @@ private let endpoint6 = address("fd00:1::10")
 private let far = address("10.0.1.99")
 private let nonce: UInt64 = 0x1122_3344_5566_7788
 
-private func frame(from: IPAddress = endpoint, to: IPAddress = far, source: MACAddress = World.a1) -> [UInt8] {
+private func frame(from: IPAddress = endpoint, to: IPAddress = far, source: MACAddress = World.a1, hops: UInt8 = 64) -> [UInt8] {
     let datagram = Packet.udp(from: 1000, to: 2000, Array(0..<24))
     return from.isIPv4
-        ? Packet.frame(to: World.gateway, from: source, type: Packet.ipv4, Packet.ipv4(from: from, to: to, protocol: 17, datagram))
-        : Packet.frame(to: World.gateway, from: source, type: Packet.ipv6, Packet.ipv6(from: from, to: to, next: 17, datagram))
+        ? Packet.frame(
+            to: World.gateway, from: source, type: Packet.ipv4,
+            Packet.ipv4(from: from, to: to, protocol: 17, datagram, .init { $0.ttl = hops }))
+        : Packet.frame(to: World.gateway, from: source, type: Packet.ipv6, Packet.ipv6(from: from, to: to, next: 17, datagram, hops: hops))
 }
 
 /// A question that comes to h1.
@@ -34,6 +36,15 @@ extension World {
     fileprivate func put(_ address: IPAddress, _ entry: mzr_direct) throws {
         var entry = entry
         try datapath.withDirectTable(100) { _ = bpf_map_update_elem($0, address.bytes, &entry, 0) }
+    }
+
+    /// An entry that was proven just now.
+    fileprivate static func proven() -> mzr_direct {
+        var entry = mzr_direct()
+        entry.host = host(h3)
+        entry.network = 1
+        entry.proven = Reference.tick()
+        return entry
     }
 
     @discardableResult
@@ -99,9 +110,12 @@ extension DatapathTests {
         let outcome = try world.send(packet)
         #expect(outcome.verdict == Fixture.redirect)
         // The packet itself is whole, and goes by the table without a word of it.
-        #expect(outcome.packet.suffix(packet.count) == packet[...])
+        let isInOtherNetwork = text == "10.9.9.9"
+        #expect(
+            outcome.packet.suffix(packet.count)
+                == frame(from: to.isIPv4 ? endpoint : endpoint6, to: to, hops: isInOtherNetwork ? 63 : 64)[...])
         #expect(outcome.packet.count == packet.count + Int(MZR_OVERHEAD_STAGED))
-        if text == "10.9.9.9" {
+        if isInOtherNetwork {
             _ = try asked(wire, to, of: [World.h2], stage: MZR_STAGE_DIVIDER)
         } else {
             _ = try asked(wire, to, of: [World.h2, World.h3], stage: MZR_STAGE_BOUNCER)
@@ -134,12 +148,77 @@ extension DatapathTests {
         #expect(world.drops().isEmpty)
     }
 
-    @Test("a question that nobody can answer ends without a word", arguments: ["10.0.3.9", "10.0.1.40", "10.0.1.30", "10.0.1.1"])
+    @Test("a question that nobody can answer ends without a word", arguments: ["10.0.1.30", "10.0.1.50", "10.0.1.255"])
     func unanswered(_ text: String) throws {
         let world = try World.shared.get()
         try world.reset()
         #expect(try world.receive(question(text)).verdict == Fixture.stolen)
         #expect(world.drops().isEmpty)
+    }
+
+    @Test(
+        "who knows that nobody has it says so",
+        arguments: [("10.0.3.9", MZR_DROP_NO_ENDPOINT), ("10.0.1.40", MZR_DROP_HOST_DOWN), ("10.0.1.1", MZR_DROP_NO_ENDPOINT)])
+    func nobody(_ text: String, _ reason: mzr_drop_reason) throws {
+        let world = try World.shared.get()
+        try world.reset()
+        let outcome = try world.receive(question(text))
+        #expect(outcome.verdict == Fixture.redirect)
+        let expected = Reference.control(
+            MZR_MESSAGE_NONE, to: World.h3, stage: 2, reason: reason, origin: World.h3, about: address(text), nonce: nonce)
+        #expect(Array(outcome.packet.dropFirst(12)) == Array(expected.dropFirst(12)))
+        #expect(outcome.mark == Datapath.mark)
+        #expect(world.drops().isEmpty)
+    }
+
+    @Test(
+        "who learns that nobody has it tells its senders, until somebody has",
+        arguments: [MZR_DROP_NO_ENDPOINT, MZR_DROP_HOST_DOWN], [false, true])
+    func learningOfNobody(_ reason: mzr_drop_reason, isIPv6: Bool) throws {
+        let world = try World.shared.get()
+        try world.reset()
+        let (from, to) = isIPv6 ? (endpoint6, address("fd00:1::99")) : (endpoint, far)
+        let packet = frame(from: from, to: to)
+        let wire = try Wire(world)
+        #expect(try world.way(packet).stage == UInt8(MZR_STAGE_BOUNCER.rawValue))
+        let nonce = try asked(wire, to, of: [World.h2, World.h3], stage: MZR_STAGE_BOUNCER)
+        let none = Reference.control(MZR_MESSAGE_NONE, from: World.h3, to: World.h1, reason: reason, about: to, nonce: nonce)
+        #expect(try world.receive(none).verdict == Fixture.stolen)
+        #expect(world.drops().isEmpty)
+        let outcome = try world.send(packet)
+        #expect(
+            outcome.packet
+                == Reference.error(isIPv6 ? 1 : 3, isIPv6 ? 3 : 1, from: address(isIPv6 ? "fd00:1::1" : "10.0.1.1"), about: packet))
+        #expect(world.drops() == [reason.rawValue: [1, UInt64(packet.count)]])
+        #expect(wire.next(milliseconds: 0) == nil)
+        // An older answer is asked for again, while it still holds.
+        var entry = try #require(try world.entry(to))
+        entry.asked &-= 20
+        try world.put(to, entry)
+        world.unsay()
+        #expect(try world.send(packet).packet.count < 200)
+        _ = try asked(wire, to, of: [World.h2, World.h3], stage: MZR_STAGE_BOUNCER)
+        // An old one holds no more.
+        entry.proven = Reference.tick() &- 65
+        try world.put(to, entry)
+        #expect(try world.way(packet).stage == UInt8(MZR_STAGE_BOUNCER.rawValue))
+        // And one that has it is believed at once, also against who still says no.
+        try world.reset()
+        try world.receive(none)
+        try world.have(to, nonce: nonce)
+        #expect(try world.way(packet).host == World.h3)
+        try world.receive(none)
+        #expect(try world.way(packet).host == World.h3)
+        #expect(world.drops().isEmpty)
+    }
+
+    @Test("that nobody has it is believed of an answer alone")
+    func forgedNobody() throws {
+        let world = try World.shared.get()
+        try world.reset()
+        try world.receive(Reference.control(MZR_MESSAGE_NONE, from: World.h3, to: World.h1, about: far, nonce: 1))
+        #expect(world.drops().keys.elementsEqual([MZR_DROP_GENEVE_CONTROL.rawValue]))
+        #expect(try world.entry(far) == nil)
     }
 
     @Test(
@@ -198,7 +277,7 @@ extension DatapathTests {
         let world = try World.shared.get()
         try world.reset()
         try world.put(
-            address("10.0.1.20"), mzr_direct(host: World.host(World.h3), packets: 0, network: 1, proven: Reference.tick(), asked: 0))
+            address("10.0.1.20"), World.proven())
         let way = try world.way(frame(to: address("10.0.1.20")))
         #expect(way.host == World.h2 && way.stage == 0)
     }
@@ -283,8 +362,10 @@ extension DatapathTests {
         try world.reset()
         let wire = try Wire(world)
         func entry(age: UInt32, asked: UInt32) -> mzr_direct {
-            let now = Reference.tick()
-            return mzr_direct(host: World.host(World.h3), packets: 0, network: 1, proven: now &- age, asked: now &- asked)
+            var entry = World.proven()
+            entry.asked = entry.proven &- asked
+            entry.proven &-= age
+            return entry
         }
         try world.put(far, entry(age: 200, asked: 200))
         #expect(try world.way(frame()).stage == 0)

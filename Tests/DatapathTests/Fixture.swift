@@ -8,6 +8,8 @@ struct Fixture: Sendable, CustomTestStringConvertible {
     enum Expected: Sendable {
         /// Dropped, counted once, with the frame's bytes.
         case drop(mzr_drop_reason)
+        /// Dropped and counted as such, and answered with these bytes out of the port it came from.
+        case told(mzr_drop_reason, [UInt8])
         /// Left to the stack as it came, counted nowhere.
         case pass
         /// Sent somewhere by redirect, with these bytes. `mark` of the skb after.
@@ -47,6 +49,13 @@ struct Fixture: Sendable, CustomTestStringConvertible {
         case .drop(let reason):
             #expect(outcome.verdict == (isXDP ? Self.xdpDrop : Self.shot))
             #expect(world.drops() == [reason.rawValue: [1, UInt64(packet.count)]])
+        case .told(let reason, let bytes):
+            #expect(outcome.verdict == Self.redirect)
+            #expect(outcome.packet == bytes)
+            #expect(outcome.mark == 0)
+            #expect(world.drops() == [reason.rawValue: [1, UInt64(packet.count)]])
+            let counters = world.datapath.counters("traffic", context.ifindex, count: World.trafficFields)
+            #expect(Array(counters.prefix(4)) == [0, 0, 1, UInt64(bytes.count)])
         case .pass:
             #expect(outcome.verdict == (isXDP ? Self.xdpPass : Self.unspecified))
             #expect(outcome.packet == packet)

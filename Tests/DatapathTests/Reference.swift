@@ -54,13 +54,37 @@ enum Reference {
     /// A control packet on its way through the underlay.
     static func control(
         _ message: mzr_message, from: IPAddress = World.h1, to: IPAddress, vni: UInt32 = 100, stage: UInt8 = 0,
-        origin: IPAddress = IPAddress(v4: 0), about: IPAddress, network: UInt64 = 0, nonce: UInt64 = 0
+        reason: mzr_drop_reason = MZR_DROP_NONE, origin: IPAddress = IPAddress(v4: 0), about: IPAddress, network: UInt64 = 0,
+        nonce: UInt64 = 0
     ) -> [UInt8] {
         let option = Packet.control(
-            UInt8(message.rawValue), stage: stage, origin: origin, about: about, network: network, nonce: nonce)
+            UInt8(message.rawValue), stage: stage, reason: UInt8(reason.rawValue), origin: origin, about: about, network: network,
+            nonce: nonce)
         let datagram = Packet.udp(from: 6081, to: 6081, Packet.geneve(vni: vni, options: option, flags: 0xc0, []))
         let packet = Packet.ipv4(from: from, to: to, protocol: 17, datagram, .init { $0.dontFragment = true })
         return Packet.frame(to: mac("02:ac:10:00:00:01"), from: mac("02:ac:10:00:00:02"), type: Packet.ipv4, packet)
+    }
+
+    /// The ICMP error that a port's frame is answered with. `rest`: the last four bytes of its header.
+    static func error(_ type: UInt8, _ code: UInt8, rest: Int = 0, from speaker: IPAddress, about frame: [UInt8]) -> [UInt8] {
+        let packet = Array(frame.dropFirst(14))
+        let mac = MACAddress(bytes: frame[6..<12])
+        let header = [type, code, 0, 0] + Packet.be32(UInt32(rest))
+        if packet[0] >> 4 == 4 {
+            var message = header + packet.prefix(Int(packet[2]) << 8 | Int(packet[3])).prefix(576 - 28)
+            message.replaceSubrange(2..<4, with: Packet.be16(Packet.checksum(message)))
+            let answer = Packet.ipv4(
+                from: speaker, to: IPAddress(v4: packet[12..<16].reduce(0) { $0 << 8 | UInt32($1) }), protocol: 1, message,
+                .init {
+                    $0.tos = 0xc0
+                    $0.dontFragment = true
+                })
+            return Packet.frame(to: mac, from: World.gateway, type: Packet.ipv4, answer)
+        }
+        let source = packet[8..<24].withUnsafeBytes { IPAddress(bytes: $0) }
+        let message = header + packet.prefix(40 + (Int(packet[4]) << 8 | Int(packet[5]))).prefix(1280 - 48)
+        let answer = Packet.ipv6(from: speaker, to: source, next: 58, Packet.icmp6(from: speaker, to: source, message))
+        return Packet.frame(to: mac, from: World.gateway, type: Packet.ipv6, answer)
     }
 
     /// SipHash-1-3 (Aumasson and Bernstein) of VNI, address and period, each word as a number.
@@ -95,16 +119,15 @@ enum Reference {
         return v[0] ^ v[1] ^ v[2] ^ v[3]
     }
 
-    /// The period that nonces are of now; the clock may step on between two looks.
-    static func period() -> UInt64 {
+    /// The clock of the programs, in nanoseconds.
+    static func time() -> UInt64 {
         var time = timespec()
         clock_gettime(CLOCK_MONOTONIC_COARSE, &time)
-        return (UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)) >> UInt64(MZR_PERIOD_SHIFT)
+        return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
     }
 
-    static func tick() -> UInt32 {
-        var time = timespec()
-        clock_gettime(CLOCK_MONOTONIC_COARSE, &time)
-        return UInt32(truncatingIfNeeded: (UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)) >> UInt64(MZR_TICK_SHIFT))
-    }
+    /// The period that nonces are of now; the clock may step on between two looks.
+    static func period() -> UInt64 { time() >> UInt64(MZR_PERIOD_SHIFT) }
+
+    static func tick() -> UInt32 { UInt32(truncatingIfNeeded: time() >> UInt64(MZR_TICK_SHIFT)) }
 }

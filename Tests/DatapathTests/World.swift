@@ -104,7 +104,8 @@ final class World: @unchecked Sendable {
     }
 
     private func network(
-        _ vni: UInt32, _ text: String, _ length: UInt8, id: UInt64, held: Bool = false, _ bouncers: [IPAddress]
+        _ vni: UInt32, _ text: String, _ length: UInt8, id: UInt64, held: Bool = false, _ bouncers: [IPAddress],
+        gateway: String? = nil
     ) throws {
         var key = mzr_network_key()
         key.vni = vni
@@ -115,6 +116,7 @@ final class World: @unchecked Sendable {
         row.flags = held ? UInt8(MZR_HELD) : 0
         row.count = UInt8(bouncers.count)
         withUnsafeMutableBytes(of: &row.bouncers) { $0.copyBytes(from: bouncers.flatMap { $0.bytes.suffix(4) }) }
+        if let gateway { Self.fill(&row.gateway, address(gateway)) }
         try datapath.put("networks", Self.raw(key), Self.raw(row))
     }
 
@@ -141,8 +143,8 @@ final class World: @unchecked Sendable {
         try vpc(200, held: true, [Self.h1], [120], [])
         try vpc(400, held: true, [Self.h1], [120], [])
         try vpc(500, [Self.h1], [], [])
-        try network(100, "10.0.1.0", 120, id: 1, [Self.h2, Self.h3])
-        try network(100, "fd00:1::", 64, id: 1, [Self.h2, Self.h3])
+        try network(100, "10.0.1.0", 120, id: 1, [Self.h2, Self.h3], gateway: "10.0.1.1")
+        try network(100, "fd00:1::", 64, id: 1, [Self.h2, Self.h3], gateway: "fd00:1::1")
         try network(100, "10.0.2.0", 120, id: 2, [Self.h3])
         try network(100, "10.0.3.0", 120, id: 3, held: true, [Self.h1])
         try network(100, "10.0.4.0", 120, id: 4, [Self.h1])
@@ -157,6 +159,11 @@ final class World: @unchecked Sendable {
         try endpoint(100, "10.0.1.40", MZR_ENDPOINT_UNREACHABLE, Self.h3)
         try endpoint(100, "10.0.1.50", MZR_ENDPOINT_REMOTE, Self.h1)
         try endpoint(100, "10.0.1.60", MZR_ENDPOINT_LOCAL, Self.h1, port: 99)
+        try endpoint(100, "fd00:1::40", MZR_ENDPOINT_UNREACHABLE, Self.h3)
+        try endpoint(100, "10.0.3.10", MZR_ENDPOINT_LOCAL, Self.h1, port: 12, network: 3)
+        try endpoint(100, "fd00:3::10", MZR_ENDPOINT_LOCAL, Self.h1, port: 12, network: 3)
+        try endpoint(100, "10.0.3.20", MZR_ENDPOINT_REMOTE, Self.h2, network: 3)
+        try endpoint(100, "fd00:3::20", MZR_ENDPOINT_REMOTE, Self.h2, network: 3)
         try endpoint(100, "10.0.1.1", MZR_ENDPOINT_GATEWAY)
         try endpoint(100, "fd00:1::1", MZR_ENDPOINT_GATEWAY)
         try endpoint(100, "10.0.2.1", MZR_ENDPOINT_GATEWAY, network: 2)
@@ -179,13 +186,20 @@ final class World: @unchecked Sendable {
     func reset() throws {
         try config()
         try datapath.makeDirectTable(100)
+        unsay()
         for (index, port) in Self.ports {
             var row = mzr_port_mac()
             withUnsafeMutableBytes(of: &row.mac) { $0.copyBytes(from: port.mac.bytes) }
             try datapath.put("port_macs", Self.raw(index), Self.raw(row))
             datapath.clearCounters("traffic", index, count: Self.trafficFields)
+            datapath.remove("errors", Self.raw(index))
         }
         for reason in 0..<UInt32(MZR_DROP_COUNT.rawValue) { datapath.clearCounters("drops", reason, count: 2) }
+    }
+
+    /// What was said a moment ago may be said again.
+    func unsay() {
+        for slot in 0..<UInt32(256) { datapath.clearCounters("said", slot, count: 1) }
     }
 
     /// Packets and bytes of every reason that has any.

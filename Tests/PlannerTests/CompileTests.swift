@@ -73,10 +73,10 @@ struct CompileTests {
                     }
                     guard isLocal || isBouncer || isDivider else { continue }
                     wanted.names[StableHash.id(network.name)] = network.name
-                    for cidr in network.cidrs {
+                    for (number, cidr) in network.cidrs.enumerated() {
                         wanted.networks[NetworkKey(vni: vpc.vni, cidr: cidr)] = NetworkRow(
                             network: StableHash.id(network.name), held: isBouncer,
-                            bouncers: addresses(placement.bouncers[network.name]))
+                            bouncers: addresses(placement.bouncers[network.name]), gateway: network.gateways[number])
                         if cidr.isIPv4 { four.insert(UInt8(96 + cidr.length)) } else { six.insert(UInt8(cidr.length)) }
                     }
                 }

@@ -38,6 +38,7 @@ extension LabFixture {
         public struct Uplink: Decodable, Sendable {
             public var port: Int
             public var otherPorts: [Int]
+            public var usableMtu: Int
             public var mode: String
             public var reason: String
         }

@@ -122,10 +122,10 @@ public enum Packet {
 
     /// The option of mizar_abi.h's `mzr_control_option`.
     public static func control(
-        _ message: UInt8, stage: UInt8 = 0, origin: IPAddress = IPAddress(v4: 0), about: IPAddress, network: UInt64 = 0,
-        nonce: UInt64 = 0
+        _ message: UInt8, stage: UInt8 = 0, reason: UInt8 = 0, origin: IPAddress = IPAddress(v4: 0), about: IPAddress,
+        network: UInt64 = 0, nonce: UInt64 = 0
     ) -> [UInt8] {
-        [0xff, 0x6d, 0x82, 10, message, stage, 0, 0] + v4(origin) + about.bytes + be32(UInt32(network >> 32))
+        [0xff, 0x6d, 0x82, 10, message, stage, reason, 0] + v4(origin) + about.bytes + be32(UInt32(network >> 32))
             + be32(UInt32(truncatingIfNeeded: network)) + words(nonce)
     }
 

@@ -29,7 +29,7 @@ public struct PlanSimulator: Sendable {
             let next = (interfaces.map(\.ifindex).max() ?? 1) + 1
             interfaces.append(
                 Interface(
-                    name: name, ifindex: next, driver: name == host.interface ? driver : "veth",
+                    name: name, ifindex: next, mtu: name == host.interface ? 1500 : 1400, driver: name == host.interface ? driver : "veth",
                     addresses: name == host.interface ? [host.address] : []))
         }
     }

@@ -68,6 +68,7 @@ enum mzr_message {
 	MZR_MESSAGE_GONE = 3, /* "I do not have it": to who sent a packet for it straight to this host */
 	MZR_MESSAGE_ECHO = 4, /* "are you there?"; VNI 0 */
 	MZR_MESSAGE_ECHO_REPLY = 5, /* "I am"; VNI 0 */
+	MZR_MESSAGE_NONE = 6,	    /* "nobody has it": to the origin of a question, by who holds the table */
 };
 
 /* The one option of a control packet, which has no inner frame. 44 bytes, network order. */
@@ -77,13 +78,14 @@ struct mzr_control_option {
 	__u8 length;	     /* 10 */
 	__u8 message;	     /* enum mzr_message */
 	__u8 stage;	     /* ASK: enum mzr_stage */
-	__u8 reserved[2];
+	__u8 reason;	     /* NONE: enum mzr_drop_reason, NO_ENDPOINT or HOST_DOWN */
+	__u8 reserved;
 	__be32 origin;	  /* ASK: underlay address of who asks */
 	__u8 address[16]; /* what it is about; ECHO, ECHO_REPLY: ::ffff: and the underlay address of who is
 			     asked */
 	__u32 network[2]; /* HAVE: stable id of the endpoint's network, high word first; ECHO_REPLY: the first
 			   * 8 bytes of the commit that was applied there */
-	__u32 nonce[2];	  /* ASK, HAVE, ECHO, ECHO_REPLY: the asker's; means nothing to anybody else */
+	__u32 nonce[2];	  /* ASK, HAVE, NONE, ECHO, ECHO_REPLY: the asker's; means nothing to anybody else */
 };
 
 /* An inner address: IPv6, or IPv4 as ::ffff:a.b.c.d. Bytes in network order. */
@@ -134,6 +136,7 @@ struct mzr_network {
 	__u8 count; /* of bouncers */
 	__u8 reserved[6];
 	struct mzr_members bouncers;
+	struct mzr_address gateway; /* of the prefix; all zero: it has none */
 };
 
 /* vpcs: VNI -> its dividers, and which prefix lengths are in `networks` here. */
@@ -160,6 +163,9 @@ struct mzr_direct {
 	__u64 network; /* stable id of the endpoint's network */
 	__u32 proven;  /* tick of the last proof */
 	__u32 asked;   /* tick of the last packet that asked for one */
+	__u32 nobody;  /* host 0: that nobody has the address was proven, and why (enum mzr_drop_reason); or 0
+			*/
+	__u32 reserved;
 };
 
 #define MZR_HOST_DOWN 0x01 /* nothing is sent to it, whatever was learned */
@@ -282,7 +288,8 @@ enum mzr_program {
 	MZR_PROGRAM_UPLINK = 1,	 /* tc ingress of the uplink */
 	MZR_PROGRAM_GUARD = 2,	 /* tc egress of the uplink */
 	MZR_PROGRAM_CONTROL = 3, /* behind UPLINK: control packets */
-	MZR_PROGRAM_COUNT = 4,
+	MZR_PROGRAM_ICMP = 4,	 /* behind PORT: tells the sender of a packet why it was dropped */
+	MZR_PROGRAM_COUNT = 5,
 };
 
 /* Why a packet was dropped. The text is what `status` prints. Numbers are stable: append only. */
@@ -315,13 +322,14 @@ enum mzr_program {
 	X(GATEWAY, 25, "gateway", "sent to a gateway, and no echo request of its network")                   \
 	X(NO_PROGRAM, 26, "no-program", "the program is being taken off this host")                          \
 	X(INTERNAL, 27, "internal", "the kernel refused to change or send the packet")                       \
-	X(CONGESTED, 28, "congested", "marked by a congested underlay, and its sender knows no such mark")
+	X(CONGESTED, 28, "congested", "marked by a congested underlay, and its sender knows no such mark")   \
+	X(TIME_EXCEEDED, 29, "time-exceeded", "its hops were used up between two networks")
 
 enum mzr_drop_reason {
 #define MZR_X(name, number, word, text) MZR_DROP_##name = number,
 	MZR_DROP_REASONS(MZR_X)
 #undef MZR_X
-	MZR_DROP_COUNT = 29
+	MZR_DROP_COUNT = 30
 };
 
 #define MZR_ASSERT_SIZE(type, size) _Static_assert(sizeof(struct type) == (size), #type " is " #size " bytes")
@@ -331,9 +339,9 @@ MZR_ASSERT_SIZE(mzr_address, 16);
 MZR_ASSERT_SIZE(mzr_endpoint_key, 20);
 MZR_ASSERT_SIZE(mzr_endpoint, 24);
 MZR_ASSERT_SIZE(mzr_network_key, 24);
-MZR_ASSERT_SIZE(mzr_network, 272);
+MZR_ASSERT_SIZE(mzr_network, 288);
 MZR_ASSERT_SIZE(mzr_vpc, 440);
-MZR_ASSERT_SIZE(mzr_direct, 24);
+MZR_ASSERT_SIZE(mzr_direct, 32);
 MZR_ASSERT_SIZE(mzr_host, 24);
 MZR_ASSERT_SIZE(mzr_port, 24);
 MZR_ASSERT_SIZE(mzr_port_mac, 8);
