@@ -6,7 +6,7 @@ packages=(
     # to build
     libbpf-dev libelf-dev zlib1g-dev libyaml-dev libgit2-dev clang pkg-config git make binutils
     # to run the lab and its proofs
-    iproute2 util-linux iputils-ping python3
+    iproute2 util-linux iputils-ping iputils-tracepath traceroute python3
     # to fetch by https
     ca-certificates
     # to test and to look; dropbear-bin is an ssh server without the service of one
