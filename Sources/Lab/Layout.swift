@@ -48,7 +48,7 @@ struct Layout: Sendable {
     /// The router's address on every link of a routed underlay.
     static let router = "169.254.1.1"
     /// Bytes that a packet grows by at most: mizar_abi.h, MZR_OVERHEAD_STAGED.
-    static let overhead = 70
+    static let overhead = 62
 
     init(_ topology: Topology, lab: Lab, underlay: Lab.Underlay) {
         self.underlay = underlay
