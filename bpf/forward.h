@@ -33,19 +33,24 @@ static __always_inline int go_drop(struct way *way, __u32 reason)
 	return GO_DROP;
 }
 
+/* Whom a flow's member is chosen for, and who is passed over. */
+struct choice {
+	__u32 flow;
+	__be32 self; /* this host: it is asked because it lacks the table */
+	__be32 avoided[2];
+};
+
 /*
- * Rendezvous hashing: every member gets a score for the flow, and the highest serves it. This host is no
- * choice: it is asked because it lacks the table. 0: there is nobody else. `patience`: of those alone that
- * answer (0: of all). Global, so that the verifier takes its loop once.
+ * Rendezvous hashing: every member gets a score for the flow, and the highest serves it. 0: there is nobody
+ * else. Global, so that the verifier takes its loop once.
  */
-__noinline __be32 choose(const struct mzr_members *members, __u32 count, __u32 flow, __be32 self,
-			 __u32 patience)
+__noinline __be32 choose(const struct mzr_members *members, __u32 count, const struct choice *choice)
 {
 	__be32 best = 0;
 	__u32 highest = 0;
 	__u32 i;
 
-	if (!members)
+	if (!members || !choice)
 		return 0;
 	for (i = 0; i < MZR_MEMBERS_MAX; i++) {
 		__be32 member;
@@ -54,11 +59,10 @@ __noinline __be32 choose(const struct mzr_members *members, __u32 count, __u32 f
 		if (i >= count)
 			break;
 		member = members->host[i];
-		score = mix32(flow ^ mix32(bpf_ntohl(member)));
+		score = mix32(choice->flow ^ mix32(bpf_ntohl(member)));
 		/* Members ascend, so the higher address takes a tie. */
-		if (member == self || (best && score < highest))
-			continue;
-		if (patience && !answers(bpf_map_lookup_elem(&hosts, &member), patience))
+		if (member == choice->self || member == choice->avoided[0] || member == choice->avoided[1] ||
+		    (best && score < highest))
 			continue;
 		best = member;
 		highest = score;
@@ -66,19 +70,30 @@ __noinline __be32 choose(const struct mzr_members *members, __u32 count, __u32 f
 	return best;
 }
 
-/* The member that serves the flow; if it is silent, the next that is not, or else it after all. */
+/*
+ * The member that serves the flow; if it is silent, the next that is not, or else it after all. Two are
+ * passed over at most: each costs the loop once more.
+ */
 static __always_inline __be32 choose_answering(const struct mzr_members *members, __u32 count, __u32 flow,
 					       __be32 self, struct way *way)
 {
 	const __u32 zero = 0;
 	struct mzr_config *row = bpf_map_lookup_elem(&config, &zero);
-	__be32 first = choose(members, count, flow, self, 0), next;
+	struct choice choice = {.flow = flow, .self = self};
+	__be32 first = choose(members, count, &choice), next;
 
 	if (!row || !first || answers(bpf_map_lookup_elem(&hosts, &first), row->health_count))
 		return first;
 	way->avoided = first;
-	next = choose(members, count, flow, self, row->health_count);
-	return next ? next : first;
+	choice.avoided[0] = first;
+	next = choose(members, count, &choice);
+	if (!next || answers(bpf_map_lookup_elem(&hosts, &next), row->health_count))
+		return next ? next : first;
+	choice.avoided[1] = next;
+	next = choose(members, count, &choice);
+	if (next && answers(bpf_map_lookup_elem(&hosts, &next), row->health_count))
+		return next;
+	return first;
 }
 
 static __always_inline __be32 mask_word(__be32 word, int bits)
