@@ -121,8 +121,23 @@ struct BPFObject: ~Copyable {
         try check(bpf_map__reuse_fd(map, descriptor), "use", "map \(name)")
     }
 
+    /// Gives a map that is to be created room for so many rows.
+    func resize(_ name: String, to capacity: Int) throws(BPFError) {
+        let map = bpf_object__find_map_by_name(pointer, name)
+        try check(bpf_map__set_max_entries(map, UInt32(clamping: capacity)), "size", "map \(name)")
+    }
+
+    /// BPF_F_ADJ_ROOM_DECAP_L3_IPV6, which came with Linux 6.3: headers may be older.
+    private static let decapIPv6: UInt64 = 1 << 8
+
+    /// What the programs must know of this kernel, and a key of this load's own.
+    func setConstants() throws(BPFError) {
+        try set("mzr_decap_flags", to: [HostCheck.kernelVersion() >= (6, 3) ? Self.decapIPv6 : 0])
+        try set("mzr_key", to: [UInt64.random(in: .min ... .max), UInt64.random(in: .min ... .max)])
+    }
+
     /// Sets a constant of the programs, if they have one of that name.
-    func set(_ constant: String, to value: [UInt64]) throws(BPFError) {
+    private func set(_ constant: String, to value: [UInt64]) throws(BPFError) {
         let result = mzr_set_constant(pointer, constant, value, value.count * MemoryLayout<UInt64>.size)
         guard result < 0, result != -ENOENT else { return }
         throw BPFError("set", "constant \(constant)", .errno(-result))

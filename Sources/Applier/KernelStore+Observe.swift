@@ -49,7 +49,7 @@ extension KernelStore {
     }
 
     /// The row that says what was applied last; nil: nothing was.
-    func readApplied() throws(BPFError) -> AppliedRow? {
+    public func readApplied() throws(BPFError) -> AppliedRow? {
         guard let map = try open(.applied), case .applied(let row) = try Self.onlyRow(.applied, map) else { return nil }
         return row
     }

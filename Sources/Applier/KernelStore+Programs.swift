@@ -24,8 +24,7 @@ extension KernelStore {
                 created.append(name)
             }
         }
-        try object.set("mzr_decap_flags", to: [HostCheck.kernelVersion() >= (6, 3) ? Self.decapIPv6 : 0])
-        try object.set("mzr_key", to: [UInt64.random(in: .min ... .max), UInt64.random(in: .min ... .max)])
+        try object.setConstants()
         try object.load()
 
         if created.contains("mark") { try Self.drawMark(object.map("mark")) }
@@ -51,9 +50,6 @@ extension KernelStore {
         var mark = UInt32.random(in: 1...UInt32.max)
         try check(bpf_map_update_elem(map, &key, &mark, UInt64(BPF_ANY)), "write", "map mark")
     }
-
-    /// BPF_F_ADJ_ROOM_DECAP_L3_IPV6, which came with Linux 6.3: headers may be older.
-    private static let decapIPv6: UInt64 = 1 << 8
 
     private func putGrownMapsInPlace() throws(BPFError) {
         for table in grown.keys.sorted() {

@@ -2,14 +2,15 @@ import Subprocess
 import SystemPackage
 
 /// Other programs, run and waited for.
-enum Command {
-    struct Outcome: Sendable {
-        let succeeded: Bool
-        let output: String
-        let error: String
+public enum Command {
+    public struct Outcome: Sendable {
+        public let succeeded: Bool
+        public let output: String
+        public let error: String
     }
 
-    static func run(_ program: String, _ arguments: [String], input: String = "") async throws(LabError) -> Outcome {
+    /// Runs a program, found by `PATH` unless it is a path, to its end.
+    public static func run(_ program: String, _ arguments: [String], input: String = "") async throws(LabError) -> Outcome {
         do {
             let executable: Executable = program.contains("/") ? .path(FilePath(program)) : .name(program)
             let result = try await Subprocess.run(
@@ -23,7 +24,7 @@ enum Command {
     }
 
     /// Runs lines of ip(8), all in one process, in a namespace or in ours.
-    static func ip(_ lines: [String], in namespace: String? = nil) async throws(LabError) {
+    public static func ip(_ lines: [String], in namespace: String? = nil) async throws(LabError) {
         guard !lines.isEmpty else { return }
         let place = namespace.map { ["-n", $0] } ?? []
         let outcome = try await run("ip", place + ["-batch", "-"], input: lines.joined(separator: "\n") + "\n")

@@ -2,10 +2,11 @@ import CBPF
 import Glibc
 
 /// Named network namespaces, as ip-netns(8) keeps them: files in /run/netns.
-enum Namespace {
+public enum Namespace {
     static let folder = "/run/netns"
 
-    static func path(_ name: String) -> String { folder + "/" + name }
+    /// The file behind a name.
+    public static func path(_ name: String) -> String { folder + "/" + name }
 
     /// Names that begin with `prefix`, sorted.
     static func names(prefix: String) -> [String] {
@@ -24,7 +25,7 @@ enum Namespace {
     }
 
     /// Runs `body` with this thread in a namespace. Only the network changes: /sys and its pins stay as they are.
-    static func within<Value>(_ name: String, _ body: () -> Value) throws(LabError) -> Value {
+    public static func within<Value>(_ name: String, _ body: () -> Value) throws(LabError) -> Value {
         let own = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC)
         guard own >= 0 else { throw LabError("open", "/proc/thread-self/ns/net", cause: Files.errorText()) }
         defer { close(own) }

@@ -116,10 +116,11 @@ extension Differ {
 ///
 /// Policy: half as much again as is stored, in powers of two, so that growth is rare and a hash, which costs 16 bytes a
 /// bucket even when empty, stays in proportion. A map shrinks when it is eight times too large.
-enum Capacity {
+public enum Capacity {
     static let smallest = 64
 
-    static func ideal(rows: Int) -> Int {
+    /// Rows that a map of so many rows has room for.
+    public static func ideal(rows: Int) -> Int {
         var capacity = smallest
         while capacity < rows + rows / 2 { capacity *= 2 }
         return capacity
