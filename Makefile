@@ -8,7 +8,7 @@ BPF_CFLAGS := -O2 -g -Wall -Wextra -Werror -target bpf -mcpu=v3 -ISources/CBPF/i
 SWIFT ?= swift
 BINARY := build/mizar-reconcile
 PREFIX ?= /usr/local
-FORMATTED_C := $(wildcard bpf/*.c bpf/*.h Sources/CBPF/*.c Sources/CBPF/include/*.h Tests/CommandTests/Upgrade/*.c Sources/CGit2/*.h Sources/CYAML/*.h)
+FORMATTED_C := $(wildcard bpf/*.c bpf/*.h Sources/CBPF/*.c Sources/CBPF/include/*.h bench/*.c Sources/CBench/*.c Sources/CBench/include/*.h Tests/CommandTests/Upgrade/*.c Sources/CGit2/*.h Sources/CYAML/*.h)
 SCRIPTS := $(wildcard scripts/*.sh .ci/run)
 
 .PHONY: help build debug test demo bench check fmt clean install install-deps
@@ -35,9 +35,11 @@ demo: ## the main job from end to end, in network namespaces (root; KEEP=1 leave
 	@$(MAKE) --no-print-directory build
 	@scripts/demo.sh
 
-bench: build/mizar.bpf.o ## measure placement and plans; prints ratios
+bench: ## measure against the kernel's own ways and the goals (root; QUICK=1, SECTIONS="packets attach")
+	@scripts/install-deps.sh
+	@$(MAKE) --no-print-directory build build/bench.bpf.o
 	@$(SWIFT) build -c release --static-swift-stdlib --product mizar-bench
-	@"$$($(SWIFT) build -c release --static-swift-stdlib --show-bin-path)/mizar-bench"
+	@"$$($(SWIFT) build -c release --static-swift-stdlib --show-bin-path)/mizar-bench" $(if $(QUICK),--quick) $(SECTIONS)
 
 check: ## check formatting and scripts, change nothing
 	@$(SWIFT) format lint --strict --recursive --parallel Sources Tests Package.swift
@@ -63,6 +65,11 @@ build/mizar.bpf.o: $(wildcard bpf/*.c bpf/*.h) Sources/CBPF/include/mizar_abi.h
 	$(BPF_CLANG) $(BPF_CFLAGS) -c bpf/mizar.bpf.c -o $@
 	@# The compiler does not know that CBPF.c embeds the object.
 	@touch Sources/CBPF/CBPF.c
+
+# What `make bench` compares with.
+build/bench.bpf.o: bench/bench.bpf.c Sources/CBPF/include/mizar_abi.h
+	@mkdir -p build
+	$(BPF_CLANG) $(BPF_CFLAGS) -c $< -o $@
 
 # For tests: another version. Without debugging information it has room in the first one's place in the binary.
 build/next.bpf.o: Tests/CommandTests/Upgrade/next.bpf.c $(wildcard bpf/*.c bpf/*.h) Sources/CBPF/include/mizar_abi.h

@@ -1,128 +1,76 @@
+import CBPF
+import FoundationEssentials
 import Glibc
-import Planner
-import Topology
+import Lab
 
-/// What can be measured without a kernel: how roles move when the fleet changes, against the least that is possible and
-/// against the usual modulo; and what a plan costs. Figures are ratios taken in one run: machines differ, and are shared.
+/// `make bench`: a supervisor, which cleans up whatever happens, and the run itself, a process of its own.
 @main
 struct MizarBench {
-    static let hostCount = 100
-    static let networkCount = 10_000
-
-    static func main() {
-        let topology = fleet(hosts: hostCount)
-        print("placement: \(hostCount) hosts in 4 zones, \(networkCount) networks of 2 bouncers each")
-        let clock = ContinuousClock()
-        var before = Placement(topology)
-        let time = clock.measure { before = Placement(topology) }
-        let share = Double(2 * networkCount) / Double(hostCount)
-        let counts = (0..<hostCount).map { host in before.bouncers.values.count { $0.contains(host) } }
-        row("all roles placed", "\(time)")
-        row("roles of a host, mean \(Int(share))", "min \(counts.min() ?? 0), max \(counts.max() ?? 0)")
-
-        var removed = topology
-        removed.hosts.remove(at: 41)
-        let afterRemoval = moves(topology, removed)
-        row("one host removed: moved / least possible", ratio(afterRemoval.moved, afterRemoval.least))
-        row("  by modulo", ratio(afterRemoval.modulo, afterRemoval.least))
-        let grown = fleet(hosts: hostCount + 1)
-        let afterAddition = moves(topology, grown)
-        row("one host added: moved / least possible", ratio(afterAddition.moved, afterAddition.least))
-        row("  by modulo", ratio(afterAddition.modulo, afterAddition.least))
-
-        print("\nplan of one host of it, nothing to do / from nothing")
-        var first = Observation(interfaces: interfaces(of: topology.hosts[0], in: topology), programs: 1)
-        var plan: Plan?
-        let making = clock.measure {
-            plan = Planner.plan(topology, host: "h000", commit: "", observation: first, through: .remove)
+    @MainActor static func main() async {
+        var arguments = Array(CommandLine.arguments.dropFirst())
+        guard geteuid() == 0 else {
+            complain("the bench makes network namespaces and loads programs: it needs root (sudo make bench)")
+            exit(1)
         }
-        for step in plan?.steps ?? [] {
-            switch step.change {
-            case .row(let old, let new):
-                if let new { first.image.put(new) } else if let old { first.image.remove(old) }
-            case .capacity(let table, _, let to): first.capacities[table] = to
-            case .attach(let attachment, _): first.attachments.insert(attachment)
-            case .detach(let attachment): first.attachments.remove(attachment)
-            case .programs: break
-            }
+        if arguments.first == "--measure", arguments.count >= 3 {
+            let isQuick = arguments.contains("--quick")
+            let bench = Bench(prefix: arguments[1], folder: arguments[2], isQuick: isQuick)
+            arguments = arguments.dropFirst(3).filter { $0 != "--quick" }
+            exit(await measure(bench, Set(arguments)) ? 0 : 1)
         }
-        var idle: Plan?
-        let repeating = clock.measure {
-            idle = Planner.plan(topology, host: "h000", commit: "", observation: first, through: .remove)
-        }
-        row("steps", "\(idle?.steps.count ?? -1) / \(plan?.steps.count ?? -1)")
-        row("time", "\(repeating) / \(making) = \(rounded(repeating / making))")
+        let supervisor = Supervisor(arguments)
+        // No other thread is there before it returns: one that lets signals through would end the process.
+        let code = supervisor.measure()
+        await supervisor.clean()
+        exit(code)
     }
 
-    static func row(_ name: String, _ value: String) {
-        print("  \(name)\(String(repeating: " ", count: max(1, 46 - name.count)))\(value)")
+    static func complain(_ text: String) { say("error: \(text)", to: STDERR_FILENO) }
+
+    /// A line at once, whatever the stream is.
+    static func say(_ text: String, to stream: Int32 = STDOUT_FILENO) {
+        (text + "\n").withCString { _ = write(stream, $0, strlen($0)) }
     }
 
-    static func ratio(_ part: Int, _ whole: Int) -> String { "\(part) / \(whole) = \(rounded(Double(part) / Double(max(whole, 1))))" }
+    private static let sections: [(name: String, run: @Sendable (Bench) async throws -> [Report.Section])] = [
+        ("roles", { [Roles.run($0)] }), ("streams", Streams.run), ("packets", PacketCosts.run),
+        ("bouncer", { [try await Bouncer.run($0)] }),
+        ("memory", Memory.run), ("commit", CommitToPacket.run), ("attach", Attach.run),
+    ]
 
-    static func rounded(_ value: Double) -> String { "\(rint(value * 1000) / 1000)" }
-
-    /// Roles that a host has after and had not before; the least that any placement could move; and what h mod n would.
-    static func moves(_ before: Topology, _ after: Topology) -> (moved: Int, least: Int, modulo: Int) {
-        let (old, new) = (Placement(before), Placement(after))
-        var moved = 0
-        var least = 0
-        var modulo = 0
-        let gone = Set(before.hosts.map(\.name)).subtracting(after.hosts.map(\.name))
-        let come = Set(after.hosts.map(\.name)).subtracting(before.hosts.map(\.name))
-        for network in before.networks {
-            let was = Set((old.bouncers[network.name] ?? []).map { before.hosts[$0].name })
-            let now = Set((new.bouncers[network.name] ?? []).map { after.hosts[$0].name })
-            moved += now.subtracting(was).count
-            // What a host that left had must move; what a host that came has must have moved to it.
-            least += was.intersection(gone).count + now.intersection(come).count
-            let hash = StableHash.id(network.name)
-            for place in 0..<2 {
-                let first = before.hosts[Int((hash &+ UInt64(place)) % UInt64(before.hosts.count))].name
-                let second = after.hosts[Int((hash &+ UInt64(place)) % UInt64(after.hosts.count))].name
-                modulo += first == second ? 0 : 1
-            }
+    /// All sections, or those of `names`; false if one came to no end. Missed goals are results like others.
+    private static func measure(_ bench: Bench, _ names: Set<String>) async -> Bool {
+        let known = Set(sections.map(\.name))
+        guard names.isSubset(of: known) else {
+            complain(
+                "no such section: \(names.subtracting(known).sorted().joined(separator: ", ")); there are \(known.sorted().joined(separator: ", "))"
+            )
+            return false
         }
-        return (moved, least, modulo)
-    }
-
-    static func fleet(hosts: Int) -> Topology {
-        let at = SourceLocation(file: "bench", line: 1, column: 1)
-        func padded(_ number: Int) -> String { String(String(1000 + number).dropFirst()) }
-        let all = (0..<hosts).map { number in
-            Host(
-                name: "h\(padded(number))", address: IPAddress(v4: 0xac10_0001 + UInt32(number)), interface: "eth0",
-                zone: "az-\(number % 4)", at: at)
-        }
-        var vpcs: [VPC] = []
-        var networks: [Network] = []
-        var endpoints: [Endpoint] = []
-        for number in 0..<networkCount {
-            let (vpc, inVPC) = (number / 100, number % 100)
-            let name = "t/v\(vpc)"
-            if inVPC == 0 {
-                vpcs.append(
-                    VPC(name: name, vni: UInt32(vpc + 1), cidrs: [CIDR(containing: IPAddress(v4: 0x0a00_0000), length: 8)], at: at))
+        var report = Report(versions: await Versions.read(bench), rounds: bench.rounds)
+        say(report.heading)
+        for (name, run) in sections where names.isEmpty || names.contains(name) {
+            var found: [Report.Section]
+            do {
+                found = try await run(bench)
+            } catch {
+                found = [Report.Section(name, name, note: "")]
+                found[0].failure = "\(error)"
             }
-            let base = 0x0a00_0000 + UInt32(inVPC) << 8
-            networks.append(
-                Network(
-                    name: "\(name)/n\(inVPC)", vpc: name, cidrs: [CIDR(containing: IPAddress(v4: base), length: 24)],
-                    gateways: [IPAddress(v4: base + 1)], at: at))
-            for place in 0..<2 {
-                endpoints.append(
-                    Endpoint(
-                        name: "\(name)/n\(inVPC)/e\(place)", network: "\(name)/n\(inVPC)",
-                        addresses: [IPAddress(v4: base + 10 + UInt32(place))], host: "h\(padded((number + 50 * place) % hostCount))",
-                        interface: "v\(number)-\(place)", at: at))
-            }
+            for section in found { say(section.text) }
+            report.sections += found
         }
-        return Topology(
-            hosts: all, tenants: [Tenant(name: "t", at: at)], vpcs: vpcs, networks: networks, endpoints: endpoints)
-    }
-
-    static func interfaces(of host: Host, in topology: Topology) -> [Interface] {
-        let names = [host.interface] + topology.endpoints.filter { $0.host == host.name }.map(\.interface)
-        return names.enumerated().map { Interface(name: $1, ifindex: UInt32($0 + 1)) }
+        let goals = report.sections.flatMap(\.goals)
+        say("\n\(goals.count { $0.isMet }) of \(goals.count) goals met; build/bench.json has every value")
+        do {
+            let encoder = JSONEncoder()
+            encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+            encoder.nonConformingFloatEncodingStrategy = .convertToString(positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
+            try Bench.write(String(decoding: encoder.encode(report), as: UTF8.self) + "\n", to: "build/bench.json")
+        } catch {
+            complain("build/bench.json: \(error)")
+            return false
+        }
+        return report.sections.allSatisfy { $0.failure == nil }
     }
 }

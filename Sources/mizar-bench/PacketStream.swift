@@ -1,0 +1,79 @@
+import CBPF
+import Glibc
+import Lab
+
+/// Frames injected in batches at an interface, and the kernel's own account of the program that gets them there
+/// (BPF_ENABLE_STATS): every packet is a fresh one, and really sent where the program says.
+final class PacketStream {
+    private let programs: BenchPrograms
+    private let statistics: Int32
+
+    /// Attaches what dispatches to the programs. The interfaces are PacketCosts'.
+    init(_ bench: Bench, _ lab: Lab, _ namespace: String) async throws {
+        programs = try BenchPrograms()
+        statistics = bpf_enable_stats(BPF_STATS_RUN_TIME)
+        guard statistics >= 0 else { throw Bench.Failure("BPF_ENABLE_STATS: \(String(cString: strerror(-statistics)))") }
+        try await bench.run("mkdir", "-p", lab.bpffs)
+        func pin(_ program: BenchPrograms.Program) throws -> String {
+            let path = "\(lab.bpffs)/\(program.rawValue)"
+            guard bpf_obj_pin(programs.descriptor(program), path) == 0 else { throw Bench.Failure("pin \(path)") }
+            return path
+        }
+        let (dispatch, sink, empty) = (try pin(.dispatch), try pin(.sinkXDP), try pin(.emptyXDP))
+        for interface in ["up0", "p11", "p12"] {
+            // A veth has the queues that live frames seem to come from only while it runs XDP; these do not meet it.
+            try await bench.run("ip", "link", "set", "dev", interface, "xdp", "pinned", empty, in: namespace)
+            try await bench.run("tc", "qdisc", "add", "dev", interface, "clsact", in: namespace)
+            try await bench.run("tc", "filter", "add", "dev", interface, "ingress", "bpf", "da", "object-pinned", dispatch, in: namespace)
+        }
+        // Frames out of XDP arrive only at who runs XDP.
+        try await bench.run("ip", "link", "set", "dev", "under", "xdp", "pinned", sink, in: namespace)
+    }
+
+    deinit { close(statistics) }
+
+    /// Means over `count` packets, and over a quarter as many for the empty program.
+    func cost(_ one: PacketCase, isRandom: Bool, count: Int) throws -> (cost: Double, floor: Double) {
+        try set("head", Array(one.frame.prefix(64)))
+        // struct vary
+        let places = isRandom ? one.places.map { UInt32($0) } : []
+        let vary: [UInt32] = [
+            places.first ?? 0, places.count > 1 ? places[1] : 0, one.addresses.base, isRandom ? UInt32(one.addresses.count) : 0,
+            one.addresses.shift,
+        ]
+        try set("vary", vary)
+        let floor = try mean(one.floor, one, count / 4)
+        return (try mean(one.program, one, count) - floor, floor)
+    }
+
+    private func mean(_ program: Int32, _ one: PacketCase, _ count: Int) throws -> Double {
+        // XDP's target runs as part of `inject`, tc's as part of what the interface carries.
+        try set(one.isXDP ? "target" : "dispatched", [program])
+        if !one.isXDP {
+            var slot: UInt32 = 0
+            bpf_map_delete_elem(programs.map("target"), &slot)
+        }
+        let seen = programs.descriptor(one.isXDP ? .inject : .dispatch)
+        let inject = programs.descriptor(.inject)
+        try TestRun.live(inject, one.frame, ifindex: one.ifindex, count: 256)
+        let before = try Self.account(seen)
+        try TestRun.live(inject, one.frame, ifindex: one.ifindex, count: count)
+        let after = try Self.account(seen)
+        let runs = after.runs - before.runs
+        guard runs * 10 >= UInt64(count) * 9 else { throw Bench.Failure("\(one.name): of \(count) packets \(runs) met the program") }
+        return Double(after.time - before.time) / Double(runs)
+    }
+
+    private static func account(_ program: Int32) throws -> (runs: UInt64, time: UInt64) {
+        var info = bpf_prog_info()
+        var size = UInt32(MemoryLayout<bpf_prog_info>.size)
+        guard bpf_obj_get_info_by_fd(program, &info, &size) == 0 else { throw Bench.Failure("read a program's account") }
+        return (info.run_cnt, info.run_time_ns)
+    }
+
+    private func set<Value: BitwiseCopyable>(_ map: String, _ value: [Value]) throws {
+        var key: UInt32 = 0
+        let result = value.withUnsafeBytes { bpf_map_update_elem(programs.map(map), &key, $0.baseAddress, 0) }
+        guard result == 0 else { throw Bench.Failure("write \(map): \(String(cString: strerror(-result)))") }
+    }
+}

@@ -1,0 +1,188 @@
+import CBench
+import FoundationEssentials
+import Glibc
+import Lab
+
+/// Two endpoints on two hosts: ours by tc and by XDP, the kernel's VXLAN and bridge, and bridges without an overlay.
+enum Streams {
+    private enum Figure: String, CaseIterable {
+        case one = "TCP, 1 stream", four = "TCP, 4 streams", oneCPU = "CPU, 1 stream", fourCPU = "CPU, 4 streams"
+        case datagrams = "UDP, 64-byte frames", half = "TCP request and response, p50"
+        case most = "TCP request and response, p99"
+
+        var unit: String {
+            switch self {
+            case .one, .four: "Gbit/s"
+            case .oneCPU, .fourCPU: "s/GB"
+            case .datagrams: "k/s"
+            case .half, .most: "µs"
+            }
+        }
+    }
+
+    private static let plain = "plain bridges"
+    private static let vxlan = "VXLAN"
+    private static let server: UInt32 = 0x0a00_010b
+
+    static func run(_ bench: Bench) async throws -> [Report.Section] {
+        let contenders = [
+            StreamLab(name: "ours, tc", lab: bench.lab(.tc)), StreamLab(name: "ours, XDP", lab: bench.lab(.xdp)),
+            StreamLab(name: vxlan, lab: bench.lab(.vxlan)), StreamLab(name: plain, lab: bench.lab(.plain)),
+        ]
+        try await contenders[0].product("tc", bench)
+        try await contenders[1].product("xdp", bench)
+        try await contenders[2].bridges(isOverlay: true)
+        try await contenders[3].bridges(isOverlay: false)
+        for contender in contenders { try await bench.run("iperf3", "-s", "-D", in: contender.server) }
+        var sections: [Report.Section] = []
+        for isOn in [true, false] {
+            let state = isOn ? "on" : "off"
+            for contender in contenders { try await contender.offload(state, bench) }
+            var values: [String: [Figure: [Double]]] = [:]
+            for _ in 0..<bench.rounds {
+                for contender in contenders {
+                    for (figure, value) in try await measure(contender, bench) {
+                        values[contender.name, default: [:]][figure, default: []].append(value)
+                    }
+                }
+            }
+            var section = Report.Section(
+                isOn ? "streams" : "streams-no-offload",
+                "1\(isOn ? "a" : "b"). Two endpoints on two hosts, segmentation offload of the uplinks \(state)",
+                note: "four veth pairs each, 1500 bytes inside, 1600 on the underlay; CPU: of both ends and the kernel's softirq threads")
+            for figure in Figure.allCases {
+                for contender in contenders {
+                    section.add(
+                        figure.rawValue, contender.name, unit: figure.unit, Samples(values: values[contender.name]?[figure] ?? []))
+                }
+            }
+            if isOn { goals(&section) }
+            sections.append(section)
+        }
+        for contender in contenders { try await contender.lab.down() }
+        return sections
+    }
+
+    private static func goals(_ section: inout Report.Section) {
+        for ours in ["ours, tc", "ours, XDP"] {
+            func against(_ other: String, _ figure: Figure) -> Samples {
+                section[figure.rawValue, ours] / section[figure.rawValue, other]
+            }
+            for figure in [Figure.one, .four] {
+                section.goal("\(ours): \(figure.rawValue), against VXLAN", .atLeast, 1.1, unit: "×", against(vxlan, figure))
+                section.goal("\(ours): \(figure.rawValue), against plain bridges", .atLeast, 0.95, unit: "×", against(plain, figure))
+            }
+            section.goal("\(ours): \(Figure.datagrams.rawValue), against VXLAN", .atLeast, 1.3, unit: "×", against(vxlan, .datagrams))
+            for figure in [Figure.half, .most] {
+                section.goal("\(ours): \(figure.rawValue), against VXLAN", .atMost, 0.9, unit: "×", against(vxlan, figure))
+            }
+        }
+    }
+
+    private static func measure(_ contender: StreamLab, _ bench: Bench) async throws -> [Figure: Double] {
+        // Also proves the direct path anew.
+        let ping = try Bench.socket(AF_INET, Int32(SOCK_RAW.rawValue), Int32(IPPROTO_ICMP), in: contender.client)
+        defer { close(ping) }
+        var when: UInt64 = 0
+        guard bench_first_answer(ping, server, 10_000, 5000, &when) == 0 else {
+            throw Bench.Failure("\(contender.name): the endpoints do not reach each other")
+        }
+        let one = try await tcp(1, contender, bench)
+        let four = try await tcp(4, contender, bench)
+        let turns = try roundTrips(contender, milliseconds: bench.isQuick ? 200 : 500)
+        return [
+            .one: one.rate, .oneCPU: one.cost, .four: four.rate, .fourCPU: four.cost,
+            .datagrams: try datagrams(contender, milliseconds: bench.isQuick ? 200 : 500),
+            .half: turns.percentile(50), .most: turns.percentile(99),
+        ]
+    }
+
+    // MARK: TCP
+
+    /// Of what iperf3 says, in snake_case.
+    private struct Answer: Decodable {
+        struct Received: Decodable {
+            let bitsPerSecond: Double
+            let bytes: Double
+            let seconds: Double
+        }
+        /// In percent of the time.
+        struct CPU: Decodable {
+            let hostTotal: Double
+            let remoteTotal: Double
+        }
+        struct End: Decodable {
+            let sumReceived: Received?
+            let cpuUtilizationPercent: CPU?
+        }
+        let end: End
+        let error: String?
+    }
+
+    /// Gbit/s that arrived, and CPU seconds a gigabyte.
+    private static func tcp(_ streams: Int, _ contender: StreamLab, _ bench: Bench) async throws -> (rate: Double, cost: Double) {
+        let words = ["iperf3", "-c", StreamLab.serverAddress, "-t", "1", "-P", "\(streams)", "-J"]
+        let decoder = JSONDecoder()
+        decoder.keyDecodingStrategy = .convertFromSnakeCase
+        var complaint = ""
+        for _ in 0..<20 {
+            let before = try softirqSeconds()
+            // It fails while the server still starts, or ends the test before.
+            let outcome = try await bench.outcome(words, in: contender.client)
+            let kernel = try softirqSeconds() - before
+            let answer = try decoder.decode(Answer.self, from: Data(outcome.output.utf8))
+            if let received = answer.end.sumReceived, let cpu = answer.end.cpuUtilizationPercent, received.bytes > 0 {
+                let ends = (cpu.hostTotal + cpu.remoteTotal) / 100 * received.seconds
+                return (received.bitsPerSecond * 1e-9, (ends + kernel) / (received.bytes * 1e-9))
+            }
+            complaint = answer.error ?? "no result"
+            usleep(100_000)
+        }
+        throw Bench.Failure("\(contender.name), iperf3: \(complaint)")
+    }
+
+    /// CPU seconds of the ksoftirqd threads; what softirqs take otherwise counts for whom they interrupt.
+    private static func softirqSeconds() throws -> Double {
+        var ticks = 0
+        for thread in threads {
+            let fields = try Bench.text(of: "/proc/\(thread)/stat").split(separator: " ")
+            ticks += (Int(fields[13]) ?? 0) + (Int(fields[14]) ?? 0)
+        }
+        return Double(ticks) / Double(sysconf(Int32(_SC_CLK_TCK)))
+    }
+
+    private static let threads: [Int] = (1...1000).filter { pid in
+        (try? Bench.text(of: "/proc/\(pid)/comm"))?.hasPrefix("ksoftirqd/") ?? false
+    }
+
+    // MARK: Packets
+
+    /// Thousands that arrived a second.
+    private static func datagrams(_ contender: StreamLab, milliseconds: UInt32) throws -> Double {
+        let sender = try Bench.socket(AF_INET, Int32(SOCK_DGRAM.rawValue), in: contender.client)
+        let receiver = try Bench.socket(AF_INET, Int32(SOCK_DGRAM.rawValue), in: contender.server)
+        defer {
+            close(sender)
+            close(receiver)
+        }
+        var result = bench_udp_result()
+        // Of 64 bytes on the endpoint's link: Ethernet 14, IP 20, UDP 8.
+        let code = bench_udp(sender, receiver, server, 7000, 22, milliseconds, &result)
+        guard code == 0 else { throw Bench.Failure("\(contender.name), UDP: \(String(cString: strerror(-code)))") }
+        return Double(result.received) / Double(result.nanoseconds) * 1e6
+    }
+
+    /// Microseconds of each turn.
+    private static func roundTrips(_ contender: StreamLab, milliseconds: UInt32) throws -> Samples {
+        let client = try Bench.socket(AF_INET, Int32(SOCK_STREAM.rawValue), in: contender.client)
+        let listener = try Bench.socket(AF_INET, Int32(SOCK_STREAM.rawValue), in: contender.server)
+        defer {
+            close(client)
+            close(listener)
+        }
+        var turns = [UInt32](repeating: 0, count: 100_000)
+        let count = bench_round_trips(client, listener, server, 7001, milliseconds, &turns, turns.count)
+        guard count > 0 else { throw Bench.Failure("\(contender.name), request and response: \(String(cString: strerror(Int32(-count))))") }
+        return Samples(values: turns.prefix(count).map { Double($0) / 1000 })
+    }
+}
