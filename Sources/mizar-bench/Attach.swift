@@ -50,7 +50,7 @@ enum Attach {
         var more: [Double] = []
         for _ in 0..<bench.rounds {
             for count in counts {
-                let (cost, again) = try await cost(from: base, to: base + count, times: max(1, 50 / count))
+                let (cost, again) = try await cost(from: base, to: base + count, times: count < 1000 ? 5 : 1)
                 each[count, default: []].append(cost)
                 idle[count, default: []].append(again)
             }
