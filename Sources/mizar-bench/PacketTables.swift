@@ -78,7 +78,8 @@ enum PacketTables {
         for number in 0..<count {
             var key = mzr_address()
             withUnsafeMutableBytes(of: &key) { $0.copyBytes(from: IPAddress(v4: destination(number)).bytes) }
-            var entry = mzr_direct(host: other.bigEndian, packets: 0, network: 1, proven: tick, asked: tick)
+            var entry = mzr_direct()
+            (entry.host, entry.network, entry.proven, entry.asked) = (other.bigEndian, 1, tick, tick)
             guard bpf_map_update_elem(table, &key, &entry, 0) == 0 else { throw Bench.Failure("fill a direct table") }
         }
     }

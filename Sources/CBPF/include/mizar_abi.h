@@ -162,7 +162,7 @@ struct mzr_direct {
 	__u32 packets; /* sent by way of tables so far, up to config.direct_after */
 	__u64 network; /* stable id of the endpoint's network */
 	__u32 proven;  /* tick of the last proof */
-	__u32 asked;   /* tick of the last packet that asked for one */
+	__u32 asked;   /* tick of the last question */
 	__u32 nobody;  /* host 0: that nobody has the address was proven, and why (enum mzr_drop_reason); or 0
 			*/
 	__u32 reserved;
