@@ -18,8 +18,8 @@ const volatile __u64 mzr_key[2] = {0, 0};
 /* How often a pair asks again whether its entry still holds: a quarter of an entry's age, and if nobody
  * answers, so many ticks later (268 ms). */
 #define MZR_ASK_AGAIN 16
-/* How long it holds that nobody has an address, in ticks (1.07 s): a ping a second finds the last answer. */
-#define MZR_NOBODY_AGE 64
+/* How long it holds that nobody has an address, in ticks (3.2 s): a ping a second finds the last answer. */
+#define MZR_NOBODY_AGE 192
 
 static __always_inline __u64 now(void)
 {

@@ -199,7 +199,7 @@ extension DatapathTests {
         #expect(try world.send(packet).packet.count < 200)
         _ = try asked(wire, to, of: [World.h2, World.h3], stage: MZR_STAGE_BOUNCER)
         // An old one holds no more.
-        entry.proven = Reference.tick() &- 65
+        entry.proven = Reference.tick() &- 193
         try world.put(to, entry)
         #expect(try world.way(packet).stage == UInt8(MZR_STAGE_BOUNCER.rawValue))
         // And one that has it is believed at once, also against who still says no.
