@@ -202,7 +202,7 @@ import Testing
             let map = "\(lab.bpffs("h1"))/hosts"
             for words in [
                 ["bpftool", "map", "delete", "pinned", map, "key", "172", "16", "0", "2"],
-                ["bpftool", "map", "update", "pinned", map, "key", "9", "9", "9", "9", "value"] + Array(repeating: "1", count: 8),
+                ["bpftool", "map", "update", "pinned", map, "key", "9", "9", "9", "9", "value"] + Array(repeating: "1", count: 24),
             ] {
                 let outcome = try await Tool.execute(words)
                 #expect(outcome.succeeded, "\(outcome.output)\(outcome.error)")
