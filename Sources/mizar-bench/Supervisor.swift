@@ -11,8 +11,9 @@ struct Supervisor {
 
     init(_ arguments: [String]) {
         let prefix = "bench-\(getpid())"
+        let place = getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp"
         self.arguments = arguments
-        bench = Bench(prefix: prefix, folder: "/tmp/mizar-\(prefix)", isQuick: false)
+        bench = Bench(prefix: prefix, folder: "\(place)/mizar-\(prefix)", isQuick: false)
     }
 
     /// Removes all that the measurements may have made, and ends what still runs in their namespaces.
