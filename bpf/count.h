@@ -15,8 +15,9 @@ static __always_inline void count_drop(__u32 reason, __u32 bytes)
 	}
 }
 
-/* A packet of the endpoint behind `port`; `bytes` with its Ethernet header. No row: nobody asked. */
-static __always_inline void count_sent(__u32 port, __u32 packets, __u32 bytes)
+/* A packet of the endpoint behind `port`; `bytes` with its Ethernet header. Gives its row; NULL: nobody
+ * asked. */
+static __always_inline struct mzr_traffic *count_sent(__u32 port, __u32 packets, __u32 bytes)
 {
 	struct mzr_traffic *row = bpf_map_lookup_elem(&traffic, &port);
 
@@ -24,17 +25,16 @@ static __always_inline void count_sent(__u32 port, __u32 packets, __u32 bytes)
 		row->sent_packets += packets;
 		row->sent_bytes += bytes;
 	}
+	return row;
 }
 
 /* The same, of one that went to another host. */
 static __always_inline void count_sent_by(__u32 port, __u32 packets, __u32 bytes, __u32 stage)
 {
-	struct mzr_traffic *row = bpf_map_lookup_elem(&traffic, &port);
+	struct mzr_traffic *row = count_sent(port, packets, bytes);
 
 	if (!row)
 		return;
-	row->sent_packets += packets;
-	row->sent_bytes += bytes;
 	if (stage == MZR_STAGE_NONE)
 		row->direct_packets += packets;
 	else if (stage == MZR_STAGE_BOUNCER)
