@@ -103,36 +103,51 @@ static __always_inline __be32 mask_word(__be32 word, int bits)
 	return bits >= 32 ? word : word & bpf_htonl(0xffffffffU << (32 - bits));
 }
 
-/* The network that has the address: networks of a VPC never overlap, so any length that hits is the one. */
-static __noinline struct mzr_network *find_network(const struct mzr_vpc *vpc,
-						   const struct mzr_endpoint_key *to)
+/* A walk over the prefix lengths of a VPC. */
+struct search {
+	const struct mzr_vpc *vpc;
+	const struct mzr_endpoint_key *to;
+	struct mzr_network *found;
+	struct mzr_network_key key;
+	__u32 first; /* of the VPC's lengths, which are one list: IPv6's behind IPv4's */
+};
+
+_Static_assert(offsetof(struct mzr_vpc, lengths6) == offsetof(struct mzr_vpc, lengths4) + MZR_LENGTHS4_MAX,
+	       "one list");
+
+/* 1: the walk is over. */
+static long try_length(__u32 index, struct search *search)
 {
-	const __be32 *word = const_words(&to->address);
+	const __be32 *word = const_words(&search->to->address);
+	__be32 *prefix = words(&search->key.prefix);
+	__u32 place = search->first + index;
+	__s32 length;
+
+	if (place >= MZR_LENGTHS4_MAX + MZR_LENGTHS6_MAX)
+		return 1;
+	length = ((const __u8 *)search->vpc)[offsetof(struct mzr_vpc, lengths4) + place];
+	search->key.length = length;
+	prefix[0] = mask_word(word[0], length);
+	prefix[1] = mask_word(word[1], length - 32);
+	prefix[2] = mask_word(word[2], length - 64);
+	prefix[3] = mask_word(word[3], length - 96);
+	search->found = bpf_map_lookup_elem(&networks, &search->key);
+	return search->found != NULL;
+}
+
+/*
+ * The network that has the address: networks of a VPC never overlap, so any length that hits is the one. A
+ * loop by call, so that the verifier takes one turn of it and not all.
+ */
+static __always_inline struct mzr_network *find_network(const struct mzr_vpc *vpc,
+							const struct mzr_endpoint_key *to)
+{
+	struct search search = {.vpc = vpc, .to = to, .key.vni = to->vni};
 	bool v4 = address_is_v4(&to->address);
-	__u32 count = v4 ? vpc->lengths4_count : vpc->lengths6_count;
-	struct mzr_network_key key = {.vni = to->vni};
-	__u32 i;
 
-	for (i = 0; i < MZR_LENGTHS6_MAX; i++) {
-		struct mzr_network *network;
-		__u32 length;
-
-		if (i >= count || (v4 && i >= MZR_LENGTHS4_MAX))
-			break;
-		if (v4)
-			length = vpc->lengths4[i < MZR_LENGTHS4_MAX ? i : 0];
-		else
-			length = vpc->lengths6[i];
-		key.length = length;
-		words(&key.prefix)[0] = mask_word(word[0], length);
-		words(&key.prefix)[1] = mask_word(word[1], (int)length - 32);
-		words(&key.prefix)[2] = mask_word(word[2], (int)length - 64);
-		words(&key.prefix)[3] = mask_word(word[3], (int)length - 96);
-		network = bpf_map_lookup_elem(&networks, &key);
-		if (network)
-			return network;
-	}
-	return NULL;
+	search.first = v4 ? 0 : MZR_LENGTHS4_MAX;
+	bpf_loop(v4 ? vpc->lengths4_count : vpc->lengths6_count, try_length, &search, 0);
+	return search.found;
 }
 
 /*
