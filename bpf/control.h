@@ -9,7 +9,6 @@
 #ifndef MIZAR_CONTROL_H
 #define MIZAR_CONTROL_H
 
-#include "direct.h"
 #include "send.h"
 
 struct control_packet {
@@ -130,8 +129,8 @@ static __always_inline void ask_tables(struct __sk_buff *skb, const struct mzr_c
 		ask(skb, row, in, way);
 }
 
-/* An echo to a host that packets are sent to, if it is time for one. */
-static __noinline int watch(struct __sk_buff *skb, const struct mzr_config *row, __be32 host, __u32 size)
+/* An echo to a host that packets are sent to. */
+static __noinline int send_echo(struct __sk_buff *skb, const struct mzr_config *row, __be32 host, __u32 size)
 {
 	struct mzr_control_option option = {.message = MZR_MESSAGE_ECHO};
 	struct mzr_host *peer = bpf_map_lookup_elem(&hosts, &host);
@@ -149,6 +148,18 @@ static __noinline int watch(struct __sk_buff *skb, const struct mzr_config *row,
 	return 0;
 }
 
+/* The same, if it is time for one. */
+static __always_inline void watch(struct __sk_buff *skb, const struct mzr_config *row, __be32 host,
+				  __u32 size)
+{
+	struct peer *peer = find_peer(row, host, moment(row));
+
+	if (!peer || !peer->is_due)
+		return;
+	peer->is_due = false;
+	send_echo(skb, row, host, size);
+}
+
 /*
  * What a port's packet to another host, found by what was learned or by a table, gives occasion to say. The
  * packet must be read anew after it.
@@ -156,7 +167,7 @@ static __noinline int watch(struct __sk_buff *skb, const struct mzr_config *row,
 static __always_inline void tend(struct __sk_buff *skb, const struct mzr_config *row, const struct inner *in,
 				 struct way *way, __u32 found)
 {
-	if (found == (DIRECT_WAY | DIRECT_ASK)) {
+	if (found & DIRECT_WAY && found & DIRECT_ASK) {
 		const __u64 network = way->network;
 		const __be32 host = way->host;
 

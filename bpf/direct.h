@@ -148,46 +148,46 @@ static __always_inline void forget(const struct mzr_endpoint_key *key, __be32 ho
 		bpf_map_delete_elem(table, &key->address);
 }
 
-/* Whether packets may be sent to a host: it answers, as far as it was asked. NULL: it is no host. */
-static __always_inline bool answers(const struct mzr_host *peer, __u32 patience)
+/* Whether packets may be sent to a host: it answers, as far as it was asked. */
+static __always_inline bool answers(const struct mzr_host *host, __u32 patience)
 {
-	return peer && !(peer->flags & MZR_HOST_DOWN) && (!patience || peer->missed < patience);
+	return !(host->flags & MZR_HOST_DOWN) && (!patience || host->missed < patience);
 }
 
-static __always_inline bool is_time_to_ask(const struct mzr_host *peer, const struct mzr_config *row,
+static __always_inline bool is_time_to_ask(const struct mzr_host *host, const struct mzr_config *row,
 					   __u32 tick)
 {
-	return row->health_count && (!peer->asked || tick - peer->asked >= row->health_interval);
+	return row->health_count && (!host->asked || tick - host->asked >= row->health_interval);
 }
 
 /*
  * Whether it is time for another echo to the host, which is then counted as missed until its answer comes.
  * Once it was given up, it must answer several in a row before it is used again.
  */
-static __always_inline bool must_ask(struct mzr_host *peer, const struct mzr_config *row, __u32 tick)
+static __always_inline bool must_ask(struct mzr_host *host, const struct mzr_config *row, __u32 tick)
 {
-	if (!is_time_to_ask(peer, row, tick))
+	if (!is_time_to_ask(host, row, tick))
 		return false;
-	peer->asked = tick;
-	if (peer->is_silent) {
-		if (peer->missed < 255)
-			peer->missed++;
-		peer->answered = 0;
+	host->asked = tick;
+	if (host->is_silent) {
+		if (host->missed < 255)
+			host->missed++;
+		host->answered = 0;
 	}
-	peer->is_silent = 1;
+	host->is_silent = 1;
 	return true;
 }
 
 /* Answers in a row after which a host that was given up is used again. */
 #define MZR_ANSWERS_IN_A_ROW 3
 
-static __always_inline void answered(struct mzr_host *peer, __u32 patience)
+static __always_inline void answered(struct mzr_host *host, __u32 patience)
 {
-	peer->is_silent = 0;
-	if (peer->missed >= patience && ++peer->answered < MZR_ANSWERS_IN_A_ROW)
+	host->is_silent = 0;
+	if (host->missed >= patience && ++host->answered < MZR_ANSWERS_IN_A_ROW)
 		return;
-	peer->missed = 0;
-	peer->answered = 0;
+	host->missed = 0;
+	host->answered = 0;
 }
 
 #endif /* MIZAR_DIRECT_H */

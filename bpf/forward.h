@@ -6,7 +6,7 @@
 #ifndef MIZAR_FORWARD_H
 #define MIZAR_FORWARD_H
 
-#include "direct.h"
+#include "memo.h"
 
 /* Who asks: an endpoint of this host, which may be sent through every table. Beside enum mzr_stage. */
 #define MZR_ASKED_BY_PORT 0xff
@@ -81,17 +81,21 @@ static __always_inline __be32 choose_answering(const struct mzr_members *members
 	struct mzr_config *row = bpf_map_lookup_elem(&config, &zero);
 	struct choice choice = {.flow = flow, .self = self};
 	__be32 first = choose(members, count, &choice), next;
+	__u64 time;
 
-	if (!row || !first || answers(bpf_map_lookup_elem(&hosts, &first), row->health_count))
+	if (!row || !first)
+		return first;
+	time = moment(row);
+	if (peer_answers(row, first, time))
 		return first;
 	way->avoided = first;
 	choice.avoided[0] = first;
 	next = choose(members, count, &choice);
-	if (!next || answers(bpf_map_lookup_elem(&hosts, &next), row->health_count))
+	if (!next || peer_answers(row, next, time))
 		return next ? next : first;
 	choice.avoided[1] = next;
 	next = choose(members, count, &choice);
-	if (next && answers(bpf_map_lookup_elem(&hosts, &next), row->health_count))
+	if (next && peer_answers(row, next, time))
 		return next;
 	return first;
 }
@@ -195,6 +199,7 @@ enum direct {
 	DIRECT_WAY = 1,	   /* way->host has it */
 	DIRECT_ASK = 2,	   /* it is time to ask who has it */
 	DIRECT_NOBODY = 4, /* nobody has it, for way->reason */
+	DIRECT_ASKED = 8,  /* `endpoints` has no row: `direct` was looked at */
 };
 
 /* Step 2, for what a port sends to an address that `endpoints` has no row for. */
@@ -202,8 +207,9 @@ static __always_inline __u32 go_direct(const struct mzr_config *row, const struc
 				       struct way *way)
 {
 	struct mzr_direct *entry = find_direct(to);
-	__u32 tick = ticks(now());
-	struct mzr_host *peer;
+	__u64 time = moment(row);
+	__u32 tick = time;
+	const struct peer *peer;
 
 	if (!entry)
 		return row->direct_after > 1 && put_first(to) ? DIRECT_NONE : DIRECT_ASK;
@@ -214,10 +220,10 @@ static __always_inline __u32 go_direct(const struct mzr_config *row, const struc
 		entry->asked = tick;
 		return DIRECT_NOBODY | DIRECT_ASK;
 	}
-	peer = is_fresh(entry, row, tick) ? bpf_map_lookup_elem(&hosts, &entry->host) : NULL;
+	peer = is_fresh(entry, row, tick) ? find_peer(row, entry->host, time) : NULL;
 	if (!peer)
 		return ++entry->packets < row->direct_after ? DIRECT_NONE : DIRECT_ASK;
-	if (!answers(peer, row->health_count)) {
+	if (!peer->answers) {
 		way->avoided = entry->host;
 		return DIRECT_ASK;
 	}
@@ -263,6 +269,36 @@ static __always_inline int decide(const struct mzr_config *row, const struct mzr
 	if (endpoint->kind == MZR_ENDPOINT_BROADCAST)
 		return go_drop(way, MZR_DROP_BROADCAST);
 	return go_drop(way, MZR_DROP_HOST_DOWN);
+}
+
+/* What the rule said to the flow's packet before, if it was GO_PORT or GO_HOST and still holds; or GO_DROP.
+ */
+static __always_inline int recall(const struct heading *heading, __u64 time,
+				  const struct mzr_endpoint_key *to, __u32 flow, __u32 asked, struct way *way)
+{
+	if (!is_heading(heading, time, to, flow, asked))
+		return GO_DROP;
+	way->network = heading->network;
+	way->host = heading->host;
+	way->ifindex = heading->ifindex;
+	way->stage = heading->stage;
+	return way->ifindex ? GO_PORT : GO_HOST;
+}
+
+static __always_inline void remember(struct heading *heading, __u64 time, const struct mzr_endpoint_key *to,
+				     __u32 flow, __u32 asked, int go, const struct way *way)
+{
+	if (go != GO_PORT && go != GO_HOST)
+		return;
+	heading->moment = time;
+	heading->to = *to;
+	heading->flow = flow;
+	heading->network = way->network;
+	heading->host = way->host;
+	heading->ifindex = go == GO_PORT ? way->ifindex : 0;
+	heading->stage = way->stage;
+	heading->asked = asked;
+	__builtin_memset(heading->mac, 0, sizeof(heading->mac));
 }
 
 #endif /* MIZAR_FORWARD_H */

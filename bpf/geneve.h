@@ -3,8 +3,7 @@
 #ifndef MIZAR_GENEVE_H
 #define MIZAR_GENEVE_H
 
-#include "maps.h"
-#include "parse.h"
+#include "memo.h"
 
 #define MZR_OUTER_TTL 64
 #define MZR_CRITICAL 0x80 /* bit of an option's type */
@@ -27,6 +26,7 @@ struct geneve {
 
 /* The outer headers of a packet that came in. Offsets are from the frame's first byte. */
 struct outer {
+	__u64 moment; /* that it came in */
 	__be32 source;
 	__u32 vni;
 	__u32 udp;    /* offset of the UDP header */
@@ -238,12 +238,13 @@ static __always_inline int read_outer(struct cursor *c, const struct mzr_config 
 	if (fragment)
 		return MZR_DROP_OUTER_FRAGMENT;
 	source = ip->saddr;
+	out->moment = moment(row);
 	out->source = source;
 	out->tos = ip->tos;
 	total = bpf_ntohs(ip->tot_len);
 	if (!total && c->gso)
 		total = c->length - ETH_HLEN;
-	if (source == row->address || !bpf_map_lookup_elem(&hosts, &source))
+	if (source == row->address || !find_peer(row, source, out->moment))
 		return MZR_DROP_FOREIGN_HOST;
 	if (ip->ihl == 5)
 		sum = (__u16)~ipv4_checksum(ip);

@@ -361,7 +361,7 @@ static __always_inline int read_extensions(struct cursor *c, __u32 end, struct i
 static __always_inline int read_ipv6(struct cursor *c, __u32 network, __u32 limit, struct inner *in)
 {
 	struct ipv6hdr *ip = at(c, network, sizeof(*ip));
-	__u32 total, hash, i;
+	__u32 total, hash, label, i;
 	int reason;
 
 	if (!ip)
@@ -375,6 +375,7 @@ static __always_inline int read_ipv6(struct cursor *c, __u32 network, __u32 limi
 	in->protocol = ip->nexthdr;
 	in->tos = ip->priority << 4 | ip->flow_lbl[0] >> 4;
 	in->hops = ip->hop_limit;
+	label = (ip->flow_lbl[0] & 0xf) << 16 | ip->flow_lbl[1] << 8 | ip->flow_lbl[2];
 	in->fragment = FRAGMENT_NONE;
 	in->upper = network + sizeof(*ip);
 	in->size = ETH_HLEN + total;
@@ -389,7 +390,8 @@ static __always_inline int read_ipv6(struct cursor *c, __u32 network, __u32 limi
 		if (reason)
 			return reason;
 	}
-	hash = in->protocol;
+	/* With the flow label, RFC 6438: it tells flows apart whose ports are out of sight. */
+	hash = absorb(in->protocol, label);
 	for (i = 0; i < 4; i++)
 		hash = absorb(hash, bpf_ntohl(const_words(&in->from.address)[i]));
 	for (i = 0; i < 4; i++)

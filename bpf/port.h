@@ -8,17 +8,69 @@
 
 #include "icmp.h"
 
-/* An IP packet. Returns a drop reason, or 0 and where to. */
-static __always_inline int port_packet(struct __sk_buff *skb, struct cursor *c, const struct mzr_port *port,
-				       const __u8 *macs, __be16 ethertype, int *verdict)
+/* Whether the packet's source address is one that this port may send from. */
+static __always_inline bool owns_source(struct sender *sender, const struct inner *in)
 {
-	const __u32 zero = 0;
+	const struct mzr_address *known = in->ipv6 ? &sender->own6 : &sender->own4;
+
+	if ((in->ipv6 ? sender->knows_own6 : sender->knows_own4) && same_address(known, &in->from.address))
+		return true;
+	if (!is_own(&in->from, sender->ifindex))
+		return false;
+	if (in->ipv6) {
+		sender->own6 = in->from.address;
+		sender->knows_own6 = true;
+	} else {
+		sender->own4 = in->from.address;
+		sender->knows_own4 = true;
+	}
+	return true;
+}
+
+static __always_inline bool knows_mac(const struct sender *sender, const __u8 *mac)
+{
+	return sender->knows_mac && mac_equal(sender->mac, mac);
+}
+
+static __always_inline void keep_mac(struct sender *sender, const __u8 *mac)
+{
+	copy_mac(sender->mac, mac);
+	sender->knows_mac = true;
+}
+
+/* Which way an endpoint's packet goes; `found`: what `direct` says besides. */
+static __always_inline int head(const struct mzr_config *row, const struct inner *in, struct heading *heading,
+				__u64 time, struct way *way, __u32 *found)
+{
+	struct mzr_endpoint *endpoint;
+	int go = recall(heading, time, &in->to, in->flow, MZR_ASKED_BY_PORT, way);
+
+	*found = DIRECT_NONE;
+	if (go != GO_DROP)
+		return go;
+	endpoint = bpf_map_lookup_elem(&endpoints, &in->to);
+	if (!endpoint)
+		*found = go_direct(row, &in->to, way) | DIRECT_ASKED;
+	if (*found & DIRECT_NOBODY)
+		return GO_DROP;
+	go = *found & DIRECT_WAY ? GO_HOST : decide(row, endpoint, &in->to, in->flow, MZR_ASKED_BY_PORT, way);
+	/* What is yet to be learned is counted packet by packet. */
+	if (endpoint || *found & DIRECT_WAY)
+		remember(heading, time, &in->to, in->flow, MZR_ASKED_BY_PORT, go, way);
+	return go;
+}
+
+/* An IP packet. Returns a drop reason, or 0 and where to. */
+static __always_inline int port_packet(struct __sk_buff *skb, struct cursor *c, const struct mzr_config *row,
+				       struct sender *sender, const __u8 *macs, __be16 ethertype,
+				       int *verdict)
+{
+	const struct mzr_port *port = &sender->port;
 	const __u8 *source_mac = macs + ETH_ALEN;
 	struct inner in = {.from.vni = port->vni, .to.vni = port->vni};
-	struct mzr_endpoint *endpoint;
-	struct mzr_config *row;
+	struct heading *heading;
 	struct way way = {};
-	__u32 found = DIRECT_NONE;
+	__u32 found;
 	bool crosses;
 	int reason, go;
 
@@ -39,25 +91,19 @@ static __always_inline int port_packet(struct __sk_buff *skb, struct cursor *c, 
 	reason = classify(&in);
 	if (reason)
 		return reason;
-	if (!is_own(&in.from, skb->ifindex))
+	if (!owns_source(sender, &in))
 		return MZR_DROP_SPOOFED_IP;
-	learn(skb->ifindex, port, source_mac);
-
-	row = bpf_map_lookup_elem(&config, &zero);
-	if (!row)
+	if (!knows_mac(sender, source_mac)) {
+		learn(skb->ifindex, port, source_mac);
+		keep_mac(sender, source_mac);
+	}
+	heading = heading_of(&in.to, in.flow);
+	if (!heading)
 		return MZR_DROP_INTERNAL;
-	endpoint = bpf_map_lookup_elem(&endpoints, &in.to);
-	if (!endpoint)
-		found = go_direct(row, &in.to, &way);
-	if (found & DIRECT_WAY)
-		go = GO_HOST;
-	else if (found & DIRECT_NOBODY)
-		go = GO_DROP;
-	else
-		go = decide(row, endpoint, &in.to, in.flow, MZR_ASKED_BY_PORT, &way);
+	go = head(row, &in, heading, sender->moment, &way, &found);
 	if (go == GO_DROP) {
 		/* Somebody may have it by now. */
-		if (found == (DIRECT_NOBODY | DIRECT_ASK) && row->uplink)
+		if (found & DIRECT_NOBODY && found & DIRECT_ASK && row->uplink)
 			ask_tables(skb, row, &in, &way);
 		return way.reason;
 	}
@@ -74,7 +120,7 @@ static __always_inline int port_packet(struct __sk_buff *skb, struct cursor *c, 
 		if (crosses && !spend_hop(c, &in))
 			return MZR_DROP_INTERNAL;
 		*verdict = bpf_redirect(way.ifindex, 0);
-		reason = deliver(skb, way.ifindex, &in);
+		reason = deliver(skb, way.ifindex, &in, heading);
 	} else if (go == GO_GATEWAY) {
 		if (way.network != port->network)
 			return MZR_DROP_NO_ENDPOINT;
@@ -88,7 +134,7 @@ static __always_inline int port_packet(struct __sk_buff *skb, struct cursor *c, 
 			return MZR_DROP_PENDING;
 		if (too_big(skb, row, &in))
 			return MZR_DROP_TOO_BIG;
-		if (!endpoint)
+		if (found)
 			tend(skb, row, &in, &way, found);
 		if (crosses && !spend_hop(c, &in))
 			return MZR_DROP_INTERNAL;
@@ -106,14 +152,19 @@ static __always_inline int port_packet(struct __sk_buff *skb, struct cursor *c, 
 
 static __always_inline int port_frame(struct __sk_buff *skb, int *verdict)
 {
+	const __u32 zero = 0;
 	struct cursor c = cursor_of_skb(skb);
+	const struct mzr_config *row = bpf_map_lookup_elem(&config, &zero);
 	__u32 ifindex = skb->ifindex;
-	struct mzr_port *port = bpf_map_lookup_elem(&ports, &ifindex);
+	struct sender *sender;
 	struct ethhdr *eth;
 	__u8 macs[2 * ETH_ALEN] __attribute__((aligned(4))); /* destination, source */
 	__be16 ethertype;
 
-	if (!port)
+	if (!row)
+		return MZR_DROP_INTERNAL;
+	sender = find_sender(ifindex, moment(row));
+	if (!sender)
 		return MZR_DROP_UNKNOWN_PORT;
 	eth = at(&c, 0, sizeof(*eth));
 	if (!eth)
@@ -125,17 +176,18 @@ static __always_inline int port_frame(struct __sk_buff *skb, int *verdict)
 		return MZR_DROP_VLAN;
 	if (mac_is_group(macs + ETH_ALEN) || mac_is_zero(macs + ETH_ALEN))
 		return MZR_DROP_SPOOFED_MAC;
-	if (port->flags & MZR_PORT_MAC_FIXED) {
-		struct mzr_port_mac *fixed = bpf_map_lookup_elem(&port_macs, &ifindex);
+	if (sender->port.flags & MZR_PORT_MAC_FIXED && !knows_mac(sender, macs + ETH_ALEN)) {
+		const struct mzr_port_mac *fixed = bpf_map_lookup_elem(&port_macs, &ifindex);
 
 		if (!fixed || !mac_equal(fixed->mac, macs + ETH_ALEN))
 			return MZR_DROP_SPOOFED_MAC;
+		keep_mac(sender, macs + ETH_ALEN);
 	}
 	if (ethertype == bpf_htons(ETH_P_ARP)) {
 		*verdict = bpf_redirect(ifindex, 0);
-		return answer_arp(skb, &c, port, macs + ETH_ALEN);
+		return answer_arp(skb, &c, &sender->port, macs + ETH_ALEN);
 	}
-	return port_packet(skb, &c, port, macs, ethertype, verdict);
+	return port_packet(skb, &c, row, sender, macs, ethertype, verdict);
 }
 
 static __always_inline int port_program(struct __sk_buff *skb)

@@ -121,7 +121,8 @@ __noinline int judge_question(const struct mzr_endpoint_key *target, __u64 netwo
 
 static __always_inline void learn(__u32 ifindex, const struct mzr_port *port, const __u8 *mac)
 {
-	struct mzr_port_mac *known, fresh = {};
+	const struct mzr_port_mac *known;
+	struct mzr_port_mac fresh = {};
 
 	if (port->flags & MZR_PORT_MAC_FIXED)
 		return;

@@ -50,16 +50,21 @@ static __always_inline void set_gateway_mac(__u8 *to)
 }
 
 /* The frame, whose IP header follows its Ethernet header, into a port of this host. */
-static __always_inline int deliver(struct __sk_buff *skb, __u32 ifindex, const struct inner *in)
+static __always_inline int deliver(struct __sk_buff *skb, __u32 ifindex, const struct inner *in,
+				   struct heading *heading)
 {
-	struct mzr_port_mac *mac = bpf_map_lookup_elem(&port_macs, &ifindex);
 	struct ethhdr *eth = (void *)(long)skb->data;
 
-	if (!mac)
-		return MZR_DROP_PENDING;
+	if (mac_is_zero(heading->mac)) {
+		const struct mzr_port_mac *known = bpf_map_lookup_elem(&port_macs, &ifindex);
+
+		if (!known)
+			return MZR_DROP_PENDING;
+		copy_mac(heading->mac, known->mac);
+	}
 	if ((void *)(eth + 1) > (void *)(long)skb->data_end)
 		return MZR_DROP_INTERNAL;
-	copy_mac(eth->h_dest, mac->mac);
+	copy_mac(eth->h_dest, heading->mac);
 	set_gateway_mac(eth->h_source);
 	eth->h_proto = in->ipv6 ? bpf_htons(ETH_P_IPV6) : bpf_htons(ETH_P_IP);
 	count_received(ifindex, in->packets, in->size);

@@ -16,12 +16,12 @@
 #define MZR_REFRESH_MASK 1023
 
 /*
- * The next hop on the uplink into the frame's Ethernet header. The kernel wants the interface that a packet
- * came in by to forward; asked for lo, it looks the route up as for a packet of this host's own, and the
- * uplink itself need not forward. False: this is for the stack to find out.
+ * The next hop on the uplink. The kernel wants the interface that a packet came in by to forward; asked for
+ * lo, it looks the route up as for a packet of this host's own, and the uplink itself need not forward.
+ * False: this is for the stack to find out.
  */
-static __always_inline bool find_next_hop(struct xdp_md *xdp, struct cursor *c, const struct mzr_config *row,
-					  __be32 host, __u8 tos)
+static __noinline bool look_up_hop(struct xdp_md *xdp, const struct mzr_config *row, struct peer *peer,
+				   __u8 tos)
 {
 	struct bpf_fib_lookup fib = {
 		.family = MZR_AF_INET,
@@ -29,27 +29,40 @@ static __always_inline bool find_next_hop(struct xdp_md *xdp, struct cursor *c, 
 		.ifindex = MZR_LOOPBACK,
 		.tos = tos,
 		.ipv4_src = row->address,
-		.ipv4_dst = host,
+		.ipv4_dst = peer->host,
 	};
+
+	if (bpf_fib_lookup(xdp, &fib, sizeof(fib), 0) != BPF_FIB_LKUP_RET_SUCCESS ||
+	    fib.ifindex != row->uplink || fib.ifindex != xdp->ingress_ifindex)
+		return false;
+	copy_mac(peer->macs, fib.dmac);
+	copy_mac(peer->macs + ETH_ALEN, fib.smac);
+	peer->tos = tos;
+	peer->has_hop = true;
+	return true;
+}
+
+static __always_inline bool find_next_hop(struct xdp_md *xdp, struct cursor *c, const struct mzr_config *row,
+					  __be32 host, __u8 tos, __u64 time)
+{
+	struct peer *peer = find_peer(row, host, time);
 	struct ethhdr *eth;
 
-	if (bpf_fib_lookup(xdp, &fib, sizeof(fib), 0) != BPF_FIB_LKUP_RET_SUCCESS)
-		return false;
-	if (fib.ifindex != row->uplink || fib.ifindex != xdp->ingress_ifindex)
+	if (!peer || !((peer->has_hop && peer->tos == tos) || look_up_hop(xdp, row, peer, tos)))
 		return false;
 	eth = peek(c, 0, sizeof(*eth));
 	if (!eth)
 		return false;
-	copy_mac(eth->h_dest, fib.dmac);
-	copy_mac(eth->h_source, fib.smac);
+	copy_mac(eth->h_dest, peer->macs);
+	copy_mac(eth->h_source, peer->macs + ETH_ALEN);
 	return true;
 }
 
-static __always_inline bool is_watch_due(const struct mzr_config *row, __be32 host)
+static __always_inline bool is_watch_due(const struct mzr_config *row, __be32 host, __u64 time)
 {
-	struct mzr_host *peer = host ? bpf_map_lookup_elem(&hosts, &host) : NULL;
+	const struct peer *peer = host ? find_peer(row, host, time) : NULL;
 
-	return peer && is_time_to_ask(peer, row, ticks(now()));
+	return peer && peer->is_due;
 }
 
 static __always_inline int xdp_program(struct xdp_md *xdp)
@@ -59,6 +72,7 @@ static __always_inline int xdp_program(struct xdp_md *xdp)
 	struct mzr_config *row = bpf_map_lookup_elem(&config, &zero);
 	struct outer out = {};
 	struct inner in;
+	struct heading *heading;
 	struct way way = {};
 	int reason, go;
 
@@ -70,7 +84,7 @@ static __always_inline int xdp_program(struct xdp_md *xdp)
 		return XDP_PASS;
 	if (reason)
 		goto drop;
-	go = decide_inner(&c, row, &out, &in, &way);
+	go = decide_inner(&c, row, &out, &in, &way, &heading);
 	if (go == GO_DROP) {
 		reason = way.reason;
 		/* Its sender must be told. */
@@ -81,9 +95,10 @@ static __always_inline int xdp_program(struct xdp_md *xdp)
 	if (go != GO_HOST || !out.option || !(bpf_get_prandom_u32() & MZR_REFRESH_MASK))
 		return XDP_PASS;
 	/* A divider looks after its bouncers from tc. */
-	if (way.stage == MZR_STAGE_BOUNCER && (is_watch_due(row, way.host) || is_watch_due(row, way.avoided)))
+	if (way.stage == MZR_STAGE_BOUNCER &&
+	    (is_watch_due(row, way.host, out.moment) || is_watch_due(row, way.avoided, out.moment)))
 		return XDP_PASS;
-	if (!find_next_hop(xdp, &c, row, way.host, out.tos))
+	if (!find_next_hop(xdp, &c, row, way.host, out.tos, out.moment))
 		return XDP_PASS;
 	if (!restage(&c, row, &out, &way)) {
 		reason = MZR_DROP_INTERNAL;

@@ -10,7 +10,8 @@
 
 /* Where an inner packet that came in by the underlay goes; shared with XDP. */
 static __always_inline int decide_inner(struct cursor *c, const struct mzr_config *row,
-					const struct outer *out, struct inner *in, struct way *way)
+					const struct outer *out, struct inner *in, struct way *way,
+					struct heading **heading)
 {
 	__u32 reason;
 	int go;
@@ -22,12 +23,19 @@ static __always_inline int decide_inner(struct cursor *c, const struct mzr_confi
 		reason = classify(in);
 	if (reason)
 		return go_drop(way, reason);
+	*heading = heading_of(&in->to, in->flow);
+	if (!*heading)
+		return go_drop(way, MZR_DROP_INTERNAL);
+	go = recall(*heading, out->moment, &in->to, in->flow, out->stage, way);
+	if (go != GO_DROP)
+		return go;
 	go = decide(row, bpf_map_lookup_elem(&endpoints, &in->to), &in->to, in->flow, out->stage, way);
 	/* Gateways are answered where the question is asked. */
 	if (go == GO_GATEWAY)
 		return go_drop(way, MZR_DROP_NO_ENDPOINT);
 	if (go == GO_HOST && !row->uplink)
 		return go_drop(way, MZR_DROP_PENDING);
+	remember(*heading, out->moment, &in->to, in->flow, out->stage, go, way);
 	return go;
 }
 
@@ -109,6 +117,7 @@ static __always_inline int uplink_frame(struct __sk_buff *skb, int *verdict)
 	struct cursor c = cursor_of_skb(skb);
 	struct mzr_config *row = bpf_map_lookup_elem(&config, &zero);
 	struct outer out = {};
+	struct heading *heading;
 	struct inner in;
 	struct way way = {};
 	int reason, go;
@@ -122,7 +131,7 @@ static __always_inline int uplink_frame(struct __sk_buff *skb, int *verdict)
 		return MZR_DROP_OUTER_CHECKSUM;
 	if (reason == MZR_CONTROL)
 		return reason;
-	go = decide_inner(&c, row, &out, &in, &way);
+	go = decide_inner(&c, row, &out, &in, &way, &heading);
 	if (!out.option && (go == GO_HOST || (go == GO_DROP && way.reason == MZR_DROP_NOT_HERE))) {
 		tell_gone(skb, row, &out, &in);
 		cursor_load(&c);
@@ -134,7 +143,7 @@ static __always_inline int uplink_frame(struct __sk_buff *skb, int *verdict)
 		if (reason)
 			return reason;
 		*verdict = bpf_redirect(way.ifindex, 0);
-		return deliver(skb, way.ifindex, &in);
+		return deliver(skb, way.ifindex, &in, heading);
 	}
 	/* A divider chose a bouncer. */
 	if (way.stage == MZR_STAGE_BOUNCER) {

@@ -5,13 +5,34 @@ extension KernelStore {
     /// Writes or removes rows of one table by one action.
     func write(_ steps: ArraySlice<Step>) throws(BPFError) {
         guard let key = steps.first?.batchKey else { return }
-        if key.table == .direct { return try writeDirect(steps) }
+        if key.table == .direct {
+            try writeDirect(steps)
+        } else {
+            try writeRows(steps, key)
+        }
+        if key.table.isReadByPrograms, key.table != .config { try countGeneration() }
+    }
+
+    /// Tells the programs that what they remember of the tables may be so no longer.
+    private func countGeneration() throws(BPFError) {
+        let key = withUnsafeBytes(of: UInt32(0)) { Array($0) }
+        guard let map = try open(.config), let live = try map.value(of: key) else { return }
+        let next = RowBytes(key: key, value: live).nextGeneration(after: live)
+        if next.value != live { try map.put(next.key, next.value) }
+    }
+
+    private func writeRows(_ steps: ArraySlice<Step>, _ key: BatchKey) throws(BPFError) {
         let map = try need(key.table)
         if steps.count == 1 || key.table.isArray { for step in steps { try verify(step, in: map) } }
         switch key.action {
         case .create, .update:
             var rows: [RowBytes] = []
             for step in steps { rows.append(try after(step)) }
+            if key.table == .config {
+                for (index, row) in rows.enumerated() {
+                    if let live = try map.value(of: row.key) { rows[index] = row.nextGeneration(after: live) }
+                }
+            }
             try map.put(rows)
             // Until the programs step both maps get every row.
             if let copy = grown[key.table] { try copy.map.put(rows) }

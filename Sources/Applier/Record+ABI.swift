@@ -45,11 +45,16 @@ extension Record {
         }
     }
 
-    /// Counters and what hosts answered are nobody's to plan: a row of `traffic` is its key, one of `hosts` its id.
+    /// Counters and what hosts answered are nobody's to plan: a row of `traffic` is its key, one of `hosts` its id, and
+    /// the generation of `config` says nothing.
     private func isEncoded(as key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) -> Bool {
         guard let bytes, bytes.key.elementsEqual(key) else { return false }
         if case .traffic = self { return true }
         if case .host(_, let row) = self { return load(mzr_host.self, value).flatMap(HostRow.init) == row }
+        if case .config = self, var found = load(mzr_config.self, value) {
+            found.generation = 0
+            return bytes.value.elementsEqual(copy(found))
+        }
         return bytes.value.elementsEqual(value)
     }
 
@@ -292,7 +297,19 @@ extension ConfigRow {
         return mzr_config(
             address: address.bigEndian, uplink: uplink, port: port.bigEndian, mtu: mtu, other_ports: (others[0], others[1]),
             direct_after: directAfter, direct_age: directAge, health_interval: healthInterval, health_count: healthCount,
-            reserved: 0)
+            reserved: 0, generation: 0)
+    }
+}
+
+extension RowBytes {
+    /// The row of `config` one generation later than `live`: the programs keep what they read of the tables until it
+    /// changes. Unchanged if it is no such row, or none was written yet.
+    func nextGeneration(after live: [UInt8]) -> RowBytes {
+        guard var value = value.withUnsafeBytes({ load(mzr_config.self, $0) }), value.address != 0,
+            let now = live.withUnsafeBytes({ load(mzr_config.self, $0) })
+        else { return self }
+        value.generation = now.generation &+ 1
+        return RowBytes(key: key, value: copy(value))
     }
 }
 

@@ -61,6 +61,39 @@ struct KernelStoreRowTests {
         }
     }
 
+    @Test("every write to what programs read counts the generation up, and a new config row does not set it back")
+    func generations() async throws {
+        try await NetworkNamespace.run { host in
+            let store = try KernelStore(directory: host.bpffs, forWriting: true)
+            func generation() throws -> UInt32 {
+                let value = try #require(try store.need(.config).value(of: [0, 0, 0, 0]))
+                return value.withUnsafeBytes { $0.loadUnaligned(as: mzr_config.self) }.generation
+            }
+            try store.succeed(Samples.base())
+            var config = ConfigRow(address: Samples.h1, uplink: 1, port: 6081, mtu: 1500)
+            try store.succeed([Samples.row(nil, .host(Samples.h2, HostRow(host: 1)))])
+            #expect(try generation() == 0, "there is no row yet")
+            try store.succeed([Samples.row(nil, .config(config))])
+            var last = try generation()
+            #expect(last > 0)
+            let other = Record.config(config)
+            config.mtu = 1400
+            let vni = EndpointKey(vni: 1, address: Samples.h1)
+            let row = EndpointRow(kind: .remote, host: Samples.h2, network: 1)
+            for step in [
+                Samples.row(nil, .endpoint(vni, row)), Samples.row(other, .config(config)), Samples.row(.endpoint(vni, row), nil),
+                Samples.row(nil, .direct(1, capacity: 1024)), Samples.row(nil, .portMAC(1, MACAddress(bits: 2))),
+            ] {
+                try store.succeed([step])
+                #expect(try generation() > last, "\(step)")
+                last = try generation()
+            }
+            try store.succeed([Samples.row(nil, .name(1, "one"))])
+            #expect(try generation() == last)
+            #expect(try store.observe().image.config == config)
+        }
+    }
+
     @Test("a single row that changed since the plan is not overwritten")
     func changed() async throws {
         try await NetworkNamespace.run { host in

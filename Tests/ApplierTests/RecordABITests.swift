@@ -20,7 +20,7 @@ struct RecordABITests {
         #expect(MemoryLayout<mzr_port_mac>.size == 8)
         #expect(MemoryLayout<mzr_traffic>.size == 56)
         #expect(MemoryLayout<mzr_drop>.size == 16)
-        #expect(MemoryLayout<mzr_config>.size == 28)
+        #expect(MemoryLayout<mzr_config>.size == 32)
         #expect(MemoryLayout<mzr_applied>.size == 56)
         #expect(MemoryLayout<mzr_datapath>.size == 16)
         #expect(MemoryLayout<mzr_endpoint>.offset(of: \.network) == 8)
@@ -89,13 +89,17 @@ struct RecordABITests {
             }
             let again = try #require(record.bytes)
             #expect(again.key == bytes.key)
-            // Counters, and what a host answered, are the programs' own.
+            // Counters, and what a host answered, are the programs' own; the generation is the tables'.
             switch table {
             case .traffic: break
             case .hosts:
                 if case .foreign = record { continue }
                 let flags = try #require(MemoryLayout<mzr_host>.offset(of: \.flags))
                 #expect(again.value.prefix(8) == bytes.value.prefix(8) && again.value[flags] == bytes.value[flags])
+            case .config:
+                if case .foreign = record { continue }
+                let generation = try #require(MemoryLayout<mzr_config>.offset(of: \.generation))
+                #expect(again.value.prefix(generation) == bytes.value.prefix(generation))
             default: #expect(again.value == bytes.value)
             }
         }

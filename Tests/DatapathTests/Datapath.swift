@@ -39,6 +39,7 @@ final class Datapath: @unchecked Sendable {
     static let key: (UInt64, UInt64) = (0x0706_0504_0302_0100, 0x0f0e_0d0c_0b0a_0908)
 
     private let object: OpaquePointer
+    private var generation: UInt32 = 0
     let cpus: Int
 
     /// `decapFlags`: what the loader puts into `mzr_decap_flags`.
@@ -69,9 +70,19 @@ final class Datapath: @unchecked Sendable {
         bpf_program__fd(bpf_object__find_program_by_name(object, program.rawValue))
     }
 
+    /// As the reconciler writes: what the programs remember of the tables ends with it.
     func put(_ map: String, _ key: [UInt8], _ value: [UInt8]) throws {
         let code = bpf_map_update_elem(self.map(map), key, value, 0)
         guard code == 0 else { throw Failure(description: "\(map): \(code)") }
+        countGeneration()
+    }
+
+    func countGeneration() {
+        var (zero, row) = (UInt32(0), mzr_config())
+        guard bpf_map_lookup_elem(map("config"), &zero, &row) == 0, row.address != 0 else { return }
+        generation &+= 1
+        row.generation = generation
+        bpf_map_update_elem(map("config"), &zero, &row, 0)
     }
 
     /// Gives the VPC an empty table of direct entries, in place of the one it has.
@@ -92,7 +103,10 @@ final class Datapath: @unchecked Sendable {
         return body(table)
     }
 
-    func remove(_ map: String, _ key: [UInt8]) { bpf_map_delete_elem(self.map(map), key) }
+    func remove(_ map: String, _ key: [UInt8]) {
+        bpf_map_delete_elem(self.map(map), key)
+        countGeneration()
+    }
 
     func get(_ map: String, _ key: [UInt8], size: Int) -> [UInt8]? {
         var value = [UInt8](repeating: 0, count: size)

@@ -36,6 +36,7 @@ extension World {
     fileprivate func put(_ address: IPAddress, _ entry: mzr_direct) throws {
         var entry = entry
         try datapath.withDirectTable(100) { _ = bpf_map_update_elem($0, address.bytes, &entry, 0) }
+        datapath.countGeneration()
     }
 
     /// An entry that was proven just now.
@@ -45,16 +46,6 @@ extension World {
         entry.network = 1
         entry.proven = Reference.tick()
         return entry
-    }
-
-    @discardableResult
-    fileprivate func send(_ packet: [UInt8]) throws -> Datapath.Outcome {
-        try namespace.run { try datapath.run(.port, packet, .init(ifindex: 11, ingress: 11)) }
-    }
-
-    @discardableResult
-    fileprivate func receive(_ packet: [UInt8], _ program: Datapath.Program = .uplink) throws -> Datapath.Outcome {
-        try namespace.run { try datapath.run(program, packet, .init(ifindex: World.uplink, ingress: World.uplink)) }
     }
 
     /// Where a port's packet goes, and its stage (0: plain).
@@ -268,6 +259,7 @@ extension DatapathTests {
         try world.receive(Reference.control(MZR_MESSAGE_GONE, from: World.h2, to: World.h1, about: to))
         #expect(try world.way(packet).stage == 0)
         try world.receive(Reference.control(MZR_MESSAGE_GONE, from: World.h3, to: World.h1, about: to))
+        Reference.awaitNextTick()
         #expect(try world.way(packet).stage == UInt8(MZR_STAGE_BOUNCER.rawValue))
         #expect(world.drops().isEmpty)
     }

@@ -21,13 +21,13 @@ private func frame4(
 
 private func frame6(
     _ to: String, from: IPAddress = a1v6, next: UInt8 = 17, _ body: [UInt8]? = nil, source: MACAddress = World.a1,
-    hops: UInt8 = 64, tos: UInt8 = 0, payloadLength: Int? = nil
+    hops: UInt8 = 64, tos: UInt8 = 0, label: UInt32 = 0, payloadLength: Int? = nil
 ) -> [UInt8] {
     Packet.frame(
         to: World.gateway, from: source, type: Packet.ipv6,
         Packet.ipv6(
             from: from, to: address(to), next: next, body ?? Packet.udp(from: 1000, to: 2000, payload), hops: hops, tos: tos,
-            payloadLength: payloadLength))
+            label: label, payloadLength: payloadLength))
 }
 
 /// The frame as it is delivered: new Ethernet addresses.
@@ -246,6 +246,11 @@ private let ways: [Fixture] = [
         Reference.outer(
             to: World.h2, tos: 0x12, flow: Reference.flow(17, from: a1v6, to: address("fd00:1::20"), ports: (1000, 2000)),
             frame6("fd00:1::20", tos: 0x12)), mark: mark),
+    send(
+        "IPv6 with a flow label", frame6("fd00:1::20", label: 0xabcde),
+        Reference.outer(
+            to: World.h2, flow: Reference.flow(17, from: a1v6, to: address("fd00:1::20"), ports: (1000, 2000), label: 0xabcde),
+            frame6("fd00:1::20", label: 0xabcde)), mark: mark),
     send(
         "IP options", frame4("10.0.1.20") { $0.options = [7, 7, 4, 0, 0, 0, 0, 0] },
         Reference.outer(to: World.h2, flow: udp4, frame4("10.0.1.20") { $0.options = [7, 7, 4, 0, 0, 0, 0, 0] }), mark: mark),

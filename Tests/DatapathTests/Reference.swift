@@ -14,14 +14,15 @@ enum Reference {
         return x ^ x >> 16
     }
 
-    /// The hash of a flow; `ports` are the upper layer's first four bytes, nil for fragments and what has none.
-    static func flow(_ number: UInt8, from: IPAddress, to: IPAddress, ports: (Int, Int)?) -> UInt32 {
+    /// The hash of a flow; `ports` are the upper layer's first four bytes, nil for fragments and what has none; `label`
+    /// is IPv6's.
+    static func flow(_ number: UInt8, from: IPAddress, to: IPAddress, ports: (Int, Int)?, label: UInt32 = 0) -> UInt32 {
         func words(_ address: IPAddress) -> [UInt32] {
             if let v4 = address.v4 { return [v4] }
             return (0..<4).map { UInt32(truncatingIfNeeded: address.bits >> UInt128(96 - 32 * $0)) }
         }
         var state = UInt32(number)
-        for word in words(from) + words(to) + (ports.map { [UInt32($0.0 << 16 | $0.1)] } ?? []) {
+        for word in (from.isIPv4 ? [] : [label]) + words(from) + words(to) + (ports.map { [UInt32($0.0 << 16 | $0.1)] } ?? []) {
             state = ((state << 5 | state >> 27) ^ word) &* 0x9e37_79b1
         }
         return mix(state)
@@ -128,6 +129,12 @@ enum Reference {
 
     /// The period that nonces are of now; the clock may step on between two looks.
     static func period() -> UInt64 { time() >> UInt64(MZR_PERIOD_SHIFT) }
+
+    /// Nothing that a program remembers is older after it.
+    static func awaitNextTick() {
+        let now = tick()
+        while tick() == now { usleep(500) }
+    }
 
     static func tick() -> UInt32 { UInt32(truncatingIfNeeded: time() >> UInt64(MZR_TICK_SHIFT)) }
 }

@@ -202,6 +202,16 @@ final class World: @unchecked Sendable {
         for slot in 0..<UInt32(256) { datapath.clearCounters("said", slot, count: 1) }
     }
 
+    @discardableResult
+    func send(_ packet: [UInt8], port: UInt32 = 11) throws -> Datapath.Outcome {
+        try namespace.run { try datapath.run(.port, packet, .init(ifindex: port, ingress: port)) }
+    }
+
+    @discardableResult
+    func receive(_ packet: [UInt8], _ program: Datapath.Program = .uplink) throws -> Datapath.Outcome {
+        try namespace.run { try datapath.run(program, packet, .init(ifindex: Self.uplink, ingress: Self.uplink)) }
+    }
+
     /// Packets and bytes of every reason that has any.
     func drops() -> [UInt32: [UInt64]] {
         var drops: [UInt32: [UInt64]] = [:]

@@ -59,9 +59,9 @@ public enum Packet {
 
     public static func ipv6(
         from: IPAddress, to: IPAddress, next: UInt8, _ payload: [UInt8], hops: UInt8 = 64, tos: UInt8 = 0,
-        payloadLength: Int? = nil
+        label: UInt32 = 0, payloadLength: Int? = nil
     ) -> [UInt8] {
-        [0x60 | tos >> 4, tos << 4, 0, 0] + be16(payloadLength ?? payload.count) + [next, hops] + from.bytes + to.bytes
+        be32(6 << 28 | UInt32(tos) << 20 | label) + be16(payloadLength ?? payload.count) + [next, hops] + from.bytes + to.bytes
             + payload
     }
 

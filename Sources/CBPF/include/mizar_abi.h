@@ -232,6 +232,7 @@ struct mzr_config {
 	__u16 health_interval; /* ticks between two echoes to a host that packets are sent to */
 	__u8 health_count;     /* echoes without an answer after which a host is avoided */
 	__u8 reserved;
+	__u32 generation; /* of all tables: counted up after each write to one of them; nobody plans it */
 };
 
 /* applied: one row, written last. length 0: nothing was applied yet. */
@@ -347,7 +348,7 @@ MZR_ASSERT_SIZE(mzr_port, 24);
 MZR_ASSERT_SIZE(mzr_port_mac, 8);
 MZR_ASSERT_SIZE(mzr_traffic, 56);
 MZR_ASSERT_SIZE(mzr_drop, 16);
-MZR_ASSERT_SIZE(mzr_config, 28);
+MZR_ASSERT_SIZE(mzr_config, 32);
 MZR_ASSERT_SIZE(mzr_applied, 56);
 MZR_ASSERT_SIZE(mzr_datapath, 16);
 MZR_ASSERT_SIZE(mzr_name, 256);

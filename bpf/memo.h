@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0) */
+/*
+ * What was read out of the tables a moment ago, per CPU, so that a stream of packets does not ask again: who
+ * a host is, who sends at a port, and which way packets go.
+ *
+ * A memo holds for one tick (17 ms) of one generation of the tables: the reconciler counts it up after each
+ * write, so what it wrote is what the next packet meets. Only what the programs learn themselves (`direct`,
+ * the health of hosts, MACs) is seen a tick late by others. A slot is its last user's, whoever shares it.
+ */
+#ifndef MIZAR_MEMO_H
+#define MIZAR_MEMO_H
+
+#include "direct.h"
+
+/* What memos of now bear: generation and tick. */
+static __always_inline __u64 moment(const struct mzr_config *row)
+{
+	return (__u64)row->generation << 32 | ticks(now());
+}
+
+/* Of `hosts`. */
+struct peer {
+	__u64 moment;
+	__be32 host;
+	__u8 answers;
+	__u8 is_due; /* another echo */
+	__u8 has_hop;
+	__u8 tos;      /* has_hop: the packet's that it was looked up for */
+	__u8 macs[12]; /* has_hop: the Ethernet header's towards it, destination first */
+	__u8 reserved[4];
+};
+
+#define MZR_PEERS 256
+
+MZR_ARRAY(peers, BPF_MAP_TYPE_PERCPU_ARRAY, struct peer, MZR_PEERS);
+
+static __noinline bool fill_peer(struct peer *peer, const struct mzr_config *row, __be32 address, __u64 time)
+{
+	const struct mzr_host *host = bpf_map_lookup_elem(&hosts, &address);
+
+	if (!host)
+		return false;
+	peer->moment = time;
+	peer->host = address;
+	peer->answers = answers(host, row->health_count);
+	peer->is_due = is_time_to_ask(host, row, (__u32)time);
+	peer->has_hop = false;
+	return true;
+}
+
+/* NULL: it is no host of the topology. */
+static __always_inline struct peer *find_peer(const struct mzr_config *row, __be32 address, __u64 time)
+{
+	__u32 place = bpf_ntohl(address);
+	struct peer *peer;
+
+	place = (place ^ place >> 8) & (MZR_PEERS - 1);
+	peer = bpf_map_lookup_elem(&peers, &place);
+	if (!peer)
+		return NULL;
+	if (peer->host == address && peer->moment == time)
+		return peer;
+	return fill_peer(peer, row, address, time) ? peer : NULL;
+}
+
+static __always_inline bool peer_answers(const struct mzr_config *row, __be32 address, __u64 time)
+{
+	const struct peer *peer = find_peer(row, address, time);
+
+	return peer && peer->answers;
+}
+
+/* Of `ports`, and of who sent there last and was no impostor. */
+struct sender {
+	__u64 moment;
+	__u32 ifindex;
+	__u8 knows_mac;
+	__u8 knows_own4;
+	__u8 knows_own6;
+	__u8 mac[ETH_ALEN];
+	__u8 reserved[3];
+	struct mzr_address own4;
+	struct mzr_address own6;
+	struct mzr_port port;
+};
+
+#define MZR_SENDERS 128
+
+MZR_ARRAY(senders, BPF_MAP_TYPE_PERCPU_ARRAY, struct sender, MZR_SENDERS);
+
+static __noinline bool fill_sender(struct sender *sender, __u32 ifindex, __u64 time)
+{
+	const struct mzr_port *port = bpf_map_lookup_elem(&ports, &ifindex);
+
+	if (!port)
+		return false;
+	sender->moment = time;
+	sender->ifindex = ifindex;
+	sender->knows_mac = false;
+	sender->knows_own4 = false;
+	sender->knows_own6 = false;
+	sender->port = *port;
+	return true;
+}
+
+/* NULL: it is no port. */
+static __always_inline struct sender *find_sender(__u32 ifindex, __u64 time)
+{
+	__u32 place = ifindex & (MZR_SENDERS - 1);
+	struct sender *sender = bpf_map_lookup_elem(&senders, &place);
+
+	if (!sender)
+		return NULL;
+	if (sender->ifindex == ifindex && sender->moment == time)
+		return sender;
+	return fill_sender(sender, ifindex, time) ? sender : NULL;
+}
+
+static __always_inline bool same_address(const struct mzr_address *a, const struct mzr_address *b)
+{
+	const __be32 *x = const_words(a), *y = const_words(b);
+
+	return x[0] == y[0] && x[1] == y[1] && x[2] == y[2] && x[3] == y[3];
+}
+
+/* Of what the rule said to packets of a flow that came with the same stage. */
+struct heading {
+	__u64 moment;
+	struct mzr_endpoint_key to;
+	__u32 flow;
+	__u64 network;
+	__be32 host;
+	__u32 ifindex;	    /* of the port; 0: on to `host` */
+	__u8 stage;	    /* to go on with */
+	__u8 asked;	    /* that they came with, or MZR_ASKED_BY_PORT */
+	__u8 mac[ETH_ALEN]; /* of the port; all zero: not asked yet */
+};
+
+#define MZR_HEADINGS 512
+
+MZR_ARRAY(headings, BPF_MAP_TYPE_PERCPU_ARRAY, struct heading, MZR_HEADINGS);
+
+/* The slot that is, or may become, the flow's. */
+static __always_inline struct heading *heading_of(const struct mzr_endpoint_key *to, __u32 flow)
+{
+	__u32 place = (flow ^ to->vni) & (MZR_HEADINGS - 1);
+
+	return bpf_map_lookup_elem(&headings, &place);
+}
+
+static __always_inline bool is_heading(const struct heading *heading, __u64 time,
+				       const struct mzr_endpoint_key *to, __u32 flow, __u32 asked)
+{
+	return heading->moment == time && heading->flow == flow && heading->to.vni == to->vni &&
+	       heading->asked == asked && same_address(&heading->to.address, &to->address);
+}
+
+#endif /* MIZAR_MEMO_H */
