@@ -20,9 +20,7 @@ struct control_packet {
 
 struct control {
 	struct control_packet packet;
-	/* The least that the copy may be cut to: its checksum may still be owed (CHECKSUM_PARTIAL), at a
-	 * place that only lies outside of our packet. 0: nothing is to be sent. */
-	__u32 size;
+	__u32 is_laid_down; /* and to be sent */
 };
 
 MZR_ARRAY(control, BPF_MAP_TYPE_PERCPU_ARRAY, struct control, 1);
@@ -56,15 +54,9 @@ static __always_inline bool was_said(const struct mzr_endpoint_key *key, __be32 
 	return false;
 }
 
-/* The checksum of the packet at hand, if it is still owed, is in the first 18 bytes of its upper layer. */
-static __always_inline __u32 least_size(const struct inner *in)
-{
-	return in->upper + 18;
-}
-
 /* Sends a control packet to `host`. The packet at hand stays, and must be read anew. */
 static __always_inline void say(struct __sk_buff *skb, const struct mzr_config *row, __be32 host,
-				const struct mzr_control_option *option, __u32 vni, __u32 size)
+				const struct mzr_control_option *option, __u32 vni)
 {
 	const __u32 zero = 0;
 	const __u32 *own = bpf_map_lookup_elem(&mark, &zero);
@@ -95,11 +87,11 @@ static __always_inline void say(struct __sk_buff *skb, const struct mzr_config *
 	packet->option.option_class = bpf_htons(MZR_OPTION_CLASS);
 	packet->option.type = MZR_OPTION_CONTROL;
 	packet->option.length = (sizeof(packet->option) - 4) / 4;
-	row_of_cpu->size = size;
+	row_of_cpu->is_laid_down = true;
 	skb->mark = *own;
 	bpf_clone_redirect(skb, row->uplink, 0);
 	skb->mark = 0;
-	row_of_cpu->size = 0;
+	row_of_cpu->is_laid_down = false;
 }
 
 /* Asks who has the destination of a port's packet, by the table that `way` goes to. */
@@ -117,7 +109,7 @@ static __noinline int ask(struct __sk_buff *skb, const struct mzr_config *row, c
 	__builtin_memcpy(option.address, in->to.address.bytes, sizeof(option.address));
 	option.nonce[0] = nonce >> 32;
 	option.nonce[1] = nonce;
-	say(skb, row, way->host, &option, in->to.vni, least_size(in));
+	say(skb, row, way->host, &option, in->to.vni);
 	return 0;
 }
 
@@ -130,7 +122,7 @@ static __always_inline void ask_tables(struct __sk_buff *skb, const struct mzr_c
 }
 
 /* An echo to a host that packets are sent to. */
-static __noinline int send_echo(struct __sk_buff *skb, const struct mzr_config *row, __be32 host, __u32 size)
+static __noinline int send_echo(struct __sk_buff *skb, const struct mzr_config *row, __be32 host)
 {
 	struct mzr_control_option option = {.message = MZR_MESSAGE_ECHO};
 	struct mzr_host *peer = bpf_map_lookup_elem(&hosts, &host);
@@ -144,20 +136,19 @@ static __noinline int send_echo(struct __sk_buff *skb, const struct mzr_config *
 	__builtin_memcpy(option.address, key.address.bytes, sizeof(option.address));
 	option.nonce[0] = nonce >> 32;
 	option.nonce[1] = nonce;
-	say(skb, row, host, &option, 0, size);
+	say(skb, row, host, &option, 0);
 	return 0;
 }
 
 /* The same, if it is time for one. */
-static __always_inline void watch(struct __sk_buff *skb, const struct mzr_config *row, __be32 host,
-				  __u32 size)
+static __always_inline void watch(struct __sk_buff *skb, const struct mzr_config *row, __be32 host)
 {
 	struct peer *peer = find_peer(row, host, moment(row));
 
 	if (!peer || !peer->is_due)
 		return;
 	peer->is_due = false;
-	send_echo(skb, row, host, size);
+	send_echo(skb, row, host);
 }
 
 /*
@@ -179,9 +170,9 @@ static __always_inline void tend(struct __sk_buff *skb, const struct mzr_config 
 	} else if (found & DIRECT_ASK) {
 		ask(skb, row, in, way);
 	}
-	watch(skb, row, way->host, least_size(in));
+	watch(skb, row, way->host);
 	if (way->avoided)
-		watch(skb, row, way->avoided, least_size(in));
+		watch(skb, row, way->avoided);
 }
 
 /* To who sent a packet straight to this host, for an endpoint that it does not have. */
@@ -193,7 +184,7 @@ static __noinline int tell_gone(struct __sk_buff *skb, const struct mzr_config *
 	if (!row->uplink || was_said(&in->to, out->source, MZR_MESSAGE_GONE))
 		return 0;
 	__builtin_memcpy(option.address, in->to.address.bytes, sizeof(option.address));
-	say(skb, row, out->source, &option, in->to.vni, least_size(in));
+	say(skb, row, out->source, &option, in->to.vni);
 	return 0;
 }
 
@@ -347,30 +338,24 @@ static __always_inline bool is_laid_down(void)
 	const __u32 zero = 0;
 	struct control *row_of_cpu = bpf_map_lookup_elem(&control, &zero);
 
-	return row_of_cpu && row_of_cpu->size;
+	return row_of_cpu && row_of_cpu->is_laid_down;
 }
 
 /* The copy becomes the control packet that was laid down for it. Returns a drop reason, or 0. */
 static __always_inline int become_control(struct __sk_buff *skb)
 {
-	const __u32 zero = 0, least = ETH_HLEN + sizeof(struct control_packet);
+	const __u32 zero = 0, size = ETH_HLEN + sizeof(struct control_packet);
+	const __u32 more = sizeof(struct ipv6hdr) - sizeof(struct iphdr);
 	struct control *row_of_cpu = bpf_map_lookup_elem(&control, &zero);
-	__u32 size, gso = skb->gso_size;
-	__be16 type = bpf_htons(ETH_P_IP);
+	const __be16 type = bpf_htons(ETH_P_IP);
+	bool ipv6 = skb->protocol == bpf_htons(ETH_P_IPV6);
 
 	if (!row_of_cpu)
 		return MZR_DROP_INTERNAL;
-	size = row_of_cpu->size;
-	row_of_cpu->size = 0;
-	if (size < least)
-		size = least;
-	/* Of a tunnel's packet the tail cannot be changed: one packet of it may stay behind ours. */
-	if (bpf_skb_change_tail(skb, size, 0) && (gso || skb->len < least))
-		return MZR_DROP_INTERNAL;
-	if (skb->protocol == bpf_htons(ETH_P_IPV6) &&
-	    (bpf_skb_change_proto(skb, type, 0) || bpf_skb_change_tail(skb, size, 0)))
-		return MZR_DROP_INTERNAL;
-	if (bpf_skb_store_bytes(skb, offsetof(struct ethhdr, h_proto), &type, sizeof(type), 0) ||
+	row_of_cpu->is_laid_down = false;
+	/* An skb of IPv6 loses the difference of the headers in becoming one of IPv4. */
+	if (!forget_past(skb, ipv6 ? size + more : size) || (ipv6 && bpf_skb_change_proto(skb, type, 0)) ||
+	    bpf_skb_store_bytes(skb, offsetof(struct ethhdr, h_proto), &type, sizeof(type), 0) ||
 	    bpf_skb_store_bytes(skb, ETH_HLEN, &row_of_cpu->packet, sizeof(row_of_cpu->packet), 0))
 		return MZR_DROP_INTERNAL;
 	return 0;

@@ -16,6 +16,7 @@ enum go {
 	GO_PORT,    /* deliver to `ifindex` */
 	GO_HOST,    /* send to `host` with `stage` */
 	GO_GATEWAY, /* the gateway of `network` is meant */
+	GO_UNKNOWN, /* nothing is remembered */
 };
 
 struct way {
@@ -271,33 +272,33 @@ static __always_inline int decide(const struct mzr_config *row, const struct mzr
 	return go_drop(way, MZR_DROP_HOST_DOWN);
 }
 
-/* What the rule said to the flow's packet before, if it was GO_PORT or GO_HOST and still holds; or GO_DROP.
- */
+/* What the rule said to a packet of the flow in this tick; GO_UNKNOWN if to none. */
 static __always_inline int recall(const struct heading *heading, __u64 time,
 				  const struct mzr_endpoint_key *to, __u32 flow, __u32 asked, struct way *way)
 {
 	if (!is_heading(heading, time, to, flow, asked))
-		return GO_DROP;
+		return GO_UNKNOWN;
 	way->network = heading->network;
 	way->host = heading->host;
 	way->ifindex = heading->ifindex;
 	way->stage = heading->stage;
-	return way->ifindex ? GO_PORT : GO_HOST;
+	way->reason = heading->reason;
+	return heading->go;
 }
 
 static __always_inline void remember(struct heading *heading, __u64 time, const struct mzr_endpoint_key *to,
 				     __u32 flow, __u32 asked, int go, const struct way *way)
 {
-	if (go != GO_PORT && go != GO_HOST)
-		return;
 	heading->moment = time;
 	heading->to = *to;
 	heading->flow = flow;
 	heading->network = way->network;
 	heading->host = way->host;
-	heading->ifindex = go == GO_PORT ? way->ifindex : 0;
-	heading->stage = way->stage;
+	heading->ifindex = way->ifindex;
 	heading->asked = asked;
+	heading->go = go;
+	heading->stage = way->stage;
+	heading->reason = way->reason;
 	__builtin_memset(heading->mac, 0, sizeof(heading->mac));
 }
 

@@ -147,20 +147,6 @@ static __always_inline void describe(struct icmp_error *error, bool ipv6, __u32 
 	}
 }
 
-/*
- * An skb of `size` bytes without a packet's past: it stands for one packet, and owes no checksum, since what
- * lay before `upper` has left it by its front and the place of that checksum with it. Of a tunnel's packet
- * the tail cannot be changed: what is left of it stays behind the answer, like padding.
- */
-static __always_inline bool resize(struct __sk_buff *skb, __u32 size, __u32 upper)
-{
-	const __u32 cut = (upper + 4) & ~3;
-
-	if (bpf_skb_change_tail(skb, size + cut, 0))
-		return skb->len >= size;
-	return !bpf_skb_adjust_room(skb, -(__s32)cut, BPF_ADJ_ROOM_MAC, 0);
-}
-
 static __always_inline long write_headers4(struct __sk_buff *skb, const struct inner *in, const __u8 *mac,
 					   const struct mzr_address *from, const struct icmp_error *icmp,
 					   __u32 quoted)
@@ -230,7 +216,7 @@ static __noinline __u32 become_error(struct __sk_buff *skb, const struct inner *
 	asm volatile("" : "+r"(quoted));
 	if (quoted < sizeof(struct iphdr))
 		return 0;
-	if (bpf_skb_load_bytes(skb, ETH_HLEN, kept->bytes, quoted) || !resize(skb, front + quoted, in->upper))
+	if (bpf_skb_load_bytes(skb, ETH_HLEN, kept->bytes, quoted) || !forget_past(skb, front + quoted))
 		return 0;
 	if (in->ipv6)
 		failed = write_headers6(skb, in, mac, from, icmp, quoted);

@@ -70,17 +70,19 @@ static __always_inline bool peer_answers(const struct mzr_config *row, __be32 ad
 	return peer && peer->answers;
 }
 
-/* Of `ports`, and of who sent there last and was no impostor. */
+/* Of `ports`, and of who sent there last. */
 struct sender {
 	__u64 moment;
 	__u32 ifindex;
 	__u8 knows_mac;
 	__u8 knows_own4;
 	__u8 knows_own6;
+	__u8 knows_alien;
 	__u8 mac[ETH_ALEN];
-	__u8 reserved[3];
+	__u8 reserved[2];
 	struct mzr_address own4;
 	struct mzr_address own6;
+	struct mzr_address alien; /* the last source that was not the port's */
 	struct mzr_port port;
 };
 
@@ -99,6 +101,7 @@ static __noinline bool fill_sender(struct sender *sender, __u32 ifindex, __u64 t
 	sender->knows_mac = false;
 	sender->knows_own4 = false;
 	sender->knows_own6 = false;
+	sender->knows_alien = false;
 	sender->port = *port;
 	return true;
 }
@@ -130,10 +133,13 @@ struct heading {
 	__u32 flow;
 	__u64 network;
 	__be32 host;
-	__u32 ifindex;	    /* of the port; 0: on to `host` */
+	__u32 ifindex;	    /* of the port */
+	__u8 asked;	    /* the stage that they came with, or MZR_ASKED_BY_PORT */
+	__u8 go;	    /* enum go */
 	__u8 stage;	    /* to go on with */
-	__u8 asked;	    /* that they came with, or MZR_ASKED_BY_PORT */
+	__u8 reason;	    /* enum mzr_drop_reason */
 	__u8 mac[ETH_ALEN]; /* of the port; all zero: not asked yet */
+	__u8 reserved[6];
 };
 
 #define MZR_HEADINGS 512

@@ -15,8 +15,13 @@ static __always_inline bool owns_source(struct sender *sender, const struct inne
 
 	if ((in->ipv6 ? sender->knows_own6 : sender->knows_own4) && same_address(known, &in->from.address))
 		return true;
-	if (!is_own(&in->from, sender->ifindex))
+	if (sender->knows_alien && same_address(&sender->alien, &in->from.address))
 		return false;
+	if (!is_own(&in->from, sender->ifindex)) {
+		sender->alien = in->from.address;
+		sender->knows_alien = true;
+		return false;
+	}
 	if (in->ipv6) {
 		sender->own6 = in->from.address;
 		sender->knows_own6 = true;
@@ -46,7 +51,7 @@ static __always_inline int head(const struct mzr_config *row, const struct inner
 	int go = recall(heading, time, &in->to, in->flow, MZR_ASKED_BY_PORT, way);
 
 	*found = DIRECT_NONE;
-	if (go != GO_DROP)
+	if (go != GO_UNKNOWN)
 		return go;
 	endpoint = bpf_map_lookup_elem(&endpoints, &in->to);
 	if (!endpoint)

@@ -98,6 +98,28 @@ static __always_inline void write_stage(struct mzr_stage_option *option, __u32 s
 	option->origin = origin;
 }
 
+/* Bytes of a packet's front that hold the place of a checksum that is owed, a tunnel's inner one too. */
+#define MZR_PAST 256
+
+/*
+ * Makes an skb of `size` bytes or more, whatever is in them, without its packet's past: it stands for one
+ * packet, and owes no checksum (CHECKSUM_PARTIAL) inside them, since the place of that has left it by its
+ * front. Of a tunnel's packet the tail cannot be changed: it stays behind like padding, and if it is short,
+ * the place moves behind with it.
+ */
+static __always_inline bool forget_past(struct __sk_buff *skb, __u32 size)
+{
+	__s32 room = -MZR_PAST;
+
+	if (bpf_skb_change_tail(skb, size + MZR_PAST, 0)) {
+		if (skb->gso_size)
+			return false;
+		if (skb->len < size + MZR_PAST)
+			room = size;
+	}
+	return !bpf_skb_adjust_room(skb, room, BPF_ADJ_ROOM_MAC, 0);
+}
+
 /*
  * Room for a packet that is itself a tunnel's: the inner headers that its skb knows stay the innermost ones.
  * The skb of an IPv6 packet becomes one of IPv4, as the outer header will be, which costs 20 bytes of its

@@ -27,14 +27,14 @@ static __always_inline int decide_inner(struct cursor *c, const struct mzr_confi
 	if (!*heading)
 		return go_drop(way, MZR_DROP_INTERNAL);
 	go = recall(*heading, out->moment, &in->to, in->flow, out->stage, way);
-	if (go != GO_DROP)
+	if (go != GO_UNKNOWN)
 		return go;
 	go = decide(row, bpf_map_lookup_elem(&endpoints, &in->to), &in->to, in->flow, out->stage, way);
 	/* Gateways are answered where the question is asked. */
 	if (go == GO_GATEWAY)
-		return go_drop(way, MZR_DROP_NO_ENDPOINT);
+		go = go_drop(way, MZR_DROP_NO_ENDPOINT);
 	if (go == GO_HOST && !row->uplink)
-		return go_drop(way, MZR_DROP_PENDING);
+		go = go_drop(way, MZR_DROP_PENDING);
 	remember(*heading, out->moment, &in->to, in->flow, out->stage, go, way);
 	return go;
 }
@@ -147,9 +147,9 @@ static __always_inline int uplink_frame(struct __sk_buff *skb, int *verdict)
 	}
 	/* A divider chose a bouncer. */
 	if (way.stage == MZR_STAGE_BOUNCER) {
-		watch(skb, row, way.host, least_size(&in));
+		watch(skb, row, way.host);
 		if (way.avoided)
-			watch(skb, row, way.avoided, least_size(&in));
+			watch(skb, row, way.avoided);
 		cursor_load(&c);
 	}
 	if (!out.option)

@@ -95,6 +95,21 @@ import Testing
         }
     }
 
+    @Test("packets that leave their checksum to the interface ask and are answered", arguments: datapaths)
+    func offloadedChecksums(datapath: String) async throws {
+        let fleet = Self.fleet(datapath)
+        try await LabFixture.with(fleet) { lab in
+            for ipv6 in [false, true] {
+                let reports = try await lab.underTraffic([("acme/prod/web/a", "acme/prod/web/b")], of: fleet, ipv6: ipv6) {
+                    let isLearned = try await eventually { try await Self.learned("h1", "acme/prod", lab) == (ipv6 ? 2 : 1) }
+                    #expect(isLearned)
+                }
+                for report in reports { #expect(report.isUnharmed, "\(report)") }
+            }
+            for host in ["h1", "h2", "h3"] { #expect(try await lab.drops(host) == [:], "on \(host)") }
+        }
+    }
+
     @Test("an endpoint that moves is found again, and who still sends to its old host is told", arguments: datapaths)
     func moved(datapath: String) async throws {
         var fleet = Self.fleet(datapath)
@@ -160,21 +175,29 @@ import Testing
             let way = { try await Self.sent("h1", lab) { _ = try await ping() }.packets }
             let first = try #require(try await way().first)
             let (dead, other) = first == "172.16.0.3" ? ("h3", "172.16.0.4") : ("h4", "172.16.0.3")
-            try await Tool.whileRunning(
-                ["ping", "-n", "-i", "0.02", "10.0.1.11"], namespace: lab.namespace(endpoint: "acme/prod/web/a"),
-                log: "\(lab.git.folder)/pings"
-            ) { pings in
-                let answers = { pings.output.split(separator: "\n").compactMap { Self.sequence($0) } }
-                let isFlowing = try await eventually { answers().count > 20 }
-                #expect(isFlowing)
-                #expect(try await lab.on(dead, "ip", "link", "set", "dev", "eth0", "down").succeeded)
-                let before = answers().last ?? 0
-                // More than the pings that may be on their way: others are answered by now.
-                let goesOn = try await eventually(within: .seconds(30)) { (answers().last ?? 0) > before + 60 }
-                #expect(goesOn)
-                let all = answers()
-                let gap = zip(all, all.dropFirst()).map { $1 - $0 }.max() ?? 0
-                print("± \(datapath): a dead bouncer was left after \(gap) pings, 20 ms apart")
+            // A connection that is open by then goes on.
+            let flows = [("acme/prod/web/a", "acme/prod/web/b"), ("acme/prod/db/c", "acme/prod/web/a")]
+            let reports = try await lab.underTraffic(flows, of: fleet) {
+                try await Tool.whileRunning(
+                    ["ping", "-n", "-i", "0.02", "10.0.1.11"], namespace: lab.namespace(endpoint: "acme/prod/web/a"),
+                    log: "\(lab.git.folder)/pings"
+                ) { pings in
+                    let answers = { pings.output.split(separator: "\n").compactMap { Self.sequence($0) } }
+                    let isFlowing = try await eventually { answers().count > 20 }
+                    #expect(isFlowing)
+                    #expect(try await lab.on(dead, "ip", "link", "set", "dev", "eth0", "down").succeeded)
+                    let before = answers().last ?? 0
+                    // More than the pings that may be on their way: others are answered by now.
+                    let goesOn = try await eventually(within: .seconds(30)) { (answers().last ?? 0) > before + 60 }
+                    #expect(goesOn)
+                    let all = answers()
+                    let gap = zip(all, all.dropFirst()).map { $1 - $0 }.max() ?? 0
+                    print("± \(datapath): a dead bouncer was left after \(gap) pings, 20 ms apart")
+                }
+            }
+            for report in reports {
+                print("± \(datapath): a bouncer dies: \(report)")
+                #expect(report.error == nil && report.turns > 0, "\(report)")
             }
             #expect(try await way() == [other])
             let state = { try await lab.status("h1").hosts.first { $0.address == first }?.state }

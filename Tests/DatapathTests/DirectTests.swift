@@ -264,6 +264,29 @@ extension DatapathTests {
         #expect(world.drops().isEmpty)
     }
 
+    @Test("a full table gives up what was used least, of its own VPC alone, and packets go on by the tables")
+    func full() throws {
+        let world = try World.shared.get()
+        try world.reset()
+        let other = address("10.0.1.77")
+        try world.datapath.makeDirectTable(200)
+        defer { try? world.reset() }
+        try world.have(other, vni: 200, nonce: Reference.nonce(200, other, period: Reference.period()))
+        let addresses = (0..<4000).map { IPAddress(bits: address("fd00:1::1:0").bits + UInt128($0)) }
+        for one in addresses { try world.have(one, nonce: Reference.nonce(100, one, period: Reference.period())) }
+        #expect(world.drops().isEmpty)
+        #expect(try world.entry(other, vni: 200) != nil)
+        let kept = try addresses.filter { try world.entry($0) != nil }
+        #expect(kept.count > 0 && kept.count <= 1024)
+        let gone = try #require(addresses.first { !kept.contains($0) })
+        let last = try #require(kept.last)
+        #expect(try world.way(frame(from: endpoint6, to: last)).stage == 0)
+        #expect(try world.way(frame(from: endpoint6, to: gone)).stage == UInt8(MZR_STAGE_BOUNCER.rawValue))
+        // It is learned again in the place of another.
+        try world.have(gone, nonce: Reference.nonce(100, gone, period: Reference.period()))
+        #expect(try world.way(frame(from: endpoint6, to: gone)).stage == 0)
+    }
+
     @Test("a table row comes before what was learned")
     func rowsFirst() throws {
         let world = try World.shared.get()
