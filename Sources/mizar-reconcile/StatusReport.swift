@@ -6,19 +6,14 @@ import Topology
 struct StatusReport: Encodable {
     struct Endpoint: Encodable {
         let name: String
+        let network: String
         let vpc: String
         let addresses: [IPAddress]
         /// Missing: the endpoint waits for its interface.
         let interface: String?
         let mac: MACAddress?
         let macEnforced: Bool
-        let sentPackets: UInt64
-        let sentBytes: UInt64
-        let receivedPackets: UInt64
-        let receivedBytes: UInt64
-        let directPackets: UInt64
-        let bouncerPackets: UInt64
-        let dividerPackets: UInt64
+        let traffic: Traffic
     }
 
     struct Peer: Encodable {
@@ -61,6 +56,9 @@ struct StatusReport: Encodable {
     let commit: String?
     let uplink: Uplink?
     let endpoints: [Endpoint]
+    /// Of the endpoints of this host.
+    let networks: [Sum]
+    let vpcs: [Sum]
     /// Addresses of endpoints whose interface does not exist yet.
     let pending: [String]
     let attachments: [Attachment]
@@ -96,18 +94,17 @@ struct StatusReport: Encodable {
             }
         }
         self.pending = pending.sorted()
-        let traffic = Dictionary(status.traffic.map { ($0.ifindex, $0) }) { first, _ in first }
+        let traffic = Dictionary(status.traffic.map { ($0.ifindex, Traffic($0)) }) { first, _ in first }
         endpoints = image.ports.map { ifindex, row in
-            let counters = traffic[ifindex]
-            return Endpoint(
+            Endpoint(
                 name: image.names[row.endpoint] ?? "endpoint \(String(row.endpoint, radix: 16))",
+                network: Self.name(image, network: row.network),
                 vpc: image.vpcs[row.vni].flatMap { image.names[$0.vpc] } ?? "VNI \(row.vni)",
                 addresses: (addresses[ifindex] ?? []).sorted(), interface: interfaces[ifindex]?.name,
-                mac: image.portMACs[ifindex], macEnforced: row.macFixed, sentPackets: counters?.sentPackets ?? 0,
-                sentBytes: counters?.sentBytes ?? 0, receivedPackets: counters?.receivedPackets ?? 0,
-                receivedBytes: counters?.receivedBytes ?? 0, directPackets: counters?.directPackets ?? 0,
-                bouncerPackets: counters?.bouncerPackets ?? 0, dividerPackets: counters?.dividerPackets ?? 0)
+                mac: image.portMACs[ifindex], macEnforced: row.macFixed, traffic: traffic[ifindex] ?? Traffic())
         }.sorted { $0.name < $1.name }
+        networks = Sum.each(endpoints, by: \.network)
+        vpcs = Sum.each(endpoints, by: \.vpc)
         attachments = status.attachments
         drops = status.drops.map { Drop(reason: $0.word, text: $0.text, packets: $0.packets, bytes: $0.bytes) }
         waiting = image.waits.count
@@ -154,11 +151,13 @@ struct StatusReport: Encodable {
                 [
                     endpoint.name, endpoint.interface ?? "gone", endpoint.addresses.map(\.description).joined(separator: " "),
                     (endpoint.mac.map(\.description) ?? "-") + (endpoint.macEnforced ? "!" : ""),
-                    "\(endpoint.sentPackets) pkts, \(endpoint.sentBytes) B",
-                    "\(endpoint.receivedPackets) pkts, \(endpoint.receivedBytes) B",
-                    "\(endpoint.directPackets) direct, \(endpoint.bouncerPackets) by bouncer, \(endpoint.dividerPackets) by divider",
-                ]
+                ] + endpoint.traffic.columns
             })
+        for (title, sums) in [("NETWORK", networks), ("VPC", vpcs)] {
+            lines += Self.table(
+                [title, "ENDPOINTS", "SENT", "RECEIVED", "TO OTHER HOSTS"],
+                sums.map { [$0.name, "\($0.endpoints)"] + $0.traffic.columns })
+        }
         lines += Self.table(
             ["DROPPED", "PACKETS", "BYTES", "WHY"],
             drops.map { [$0.reason, "\($0.packets)", "\($0.bytes)", $0.text] })

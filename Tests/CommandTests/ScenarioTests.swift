@@ -92,6 +92,13 @@ import Testing
             let networks = try await lab.rows("h1", "networks").count
             #expect(networks == 2, "h1 has the two blocks of its own network, so packets to the other go by the divider")
             try await Self.holds(lab, fleet, "one bouncer, one divider")
+            let status = try await lab.status("h2")
+            let (sent, received) = (status.endpoints.map(\.sentPackets), status.endpoints.map(\.receivedPackets))
+            #expect(status.networks.map(\.name) == ["acme/prod/db", "acme/prod/web"] && status.networks.allSatisfy { $0.endpoints == 1 })
+            #expect(sent.allSatisfy { $0 > 0 } && status.networks.map(\.sentPackets) == sent)
+            #expect(status.vpcs.map(\.name) == ["acme/prod"] && status.vpcs.first?.endpoints == 2)
+            #expect(status.vpcs.map(\.receivedPackets) == [received.reduce(0, +)])
+            #expect(status.vpcs.map(\.directPackets) == [status.endpoints.reduce(0) { $0 + $1.directPackets }])
             fleet.roles(on: "h1", "h2", "h3", "h4", shards: 3)
             try await lab.change(to: fleet)
             try await Self.holds(lab, fleet, "three of each")

@@ -19,6 +19,15 @@ extension LabFixture {
             public var dividerPackets: Int
         }
 
+        /// Of a network or a VPC.
+        public struct Sum: Decodable, Sendable {
+            public var name: String
+            public var endpoints: Int
+            public var sentPackets: Int
+            public var receivedPackets: Int
+            public var directPackets: Int
+        }
+
         public struct Peer: Decodable, Sendable {
             public var address: String
             public var state: String
@@ -47,6 +56,8 @@ extension LabFixture {
         public var commit: String?
         public var uplink: Uplink?
         public var endpoints: [Endpoint]
+        public var networks: [Sum]
+        public var vpcs: [Sum]
         public var pending: [String]
         public var attachments: [Attachment]
         public var drops: [Drop]
