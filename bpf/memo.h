@@ -139,7 +139,8 @@ struct heading {
 	__u8 stage;	    /* to go on with */
 	__u8 reason;	    /* enum mzr_drop_reason */
 	__u8 mac[ETH_ALEN]; /* of the port; all zero: not asked yet */
-	__u8 reserved[6];
+	__u8 is_straight;   /* so is MZR_PORT_STRAIGHT */
+	__u8 reserved[5];
 };
 
 #define MZR_HEADINGS 512

@@ -124,8 +124,7 @@ static __always_inline int port_packet(struct __sk_buff *skb, struct cursor *c, 
 	if (go == GO_PORT) {
 		if (crosses && !spend_hop(c, &in))
 			return MZR_DROP_INTERNAL;
-		*verdict = bpf_redirect(way.ifindex, 0);
-		reason = deliver(skb, way.ifindex, &in, heading);
+		reason = deliver(skb, way.ifindex, &in, heading, verdict);
 	} else if (go == GO_GATEWAY) {
 		if (way.network != port->network)
 			return MZR_DROP_NO_ENDPOINT;

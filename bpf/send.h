@@ -15,6 +15,8 @@
 
 #define MZR_EALREADY 114
 
+#define MZR_PACKET_HOST 0 /* <linux/if_packet.h> is not for programs */
+
 #define MZR_ECN_MASK 3
 #define MZR_ECN_NONE 0 /* not ECT */
 #define MZR_ECN_ECT1 1
@@ -49,25 +51,41 @@ static __always_inline void set_gateway_mac(__u8 *to)
 #undef MZR_MAC_BYTE
 }
 
-/* The frame, whose IP header follows its Ethernet header, into a port of this host. */
-static __always_inline int deliver(struct __sk_buff *skb, __u32 ifindex, const struct inner *in,
-				   struct heading *heading)
+static __always_inline bool find_port(struct heading *heading, __u32 ifindex)
 {
-	struct ethhdr *eth = (void *)(long)skb->data;
+	const struct mzr_port_mac *known = bpf_map_lookup_elem(&port_macs, &ifindex);
+	const struct mzr_port *port = bpf_map_lookup_elem(&ports, &ifindex);
 
-	if (mac_is_zero(heading->mac)) {
-		const struct mzr_port_mac *known = bpf_map_lookup_elem(&port_macs, &ifindex);
+	if (!known || !port)
+		return false;
+	copy_mac(heading->mac, known->mac);
+	heading->is_straight = port->flags & MZR_PORT_STRAIGHT ? 1 : 0;
+	return true;
+}
 
-		if (!known)
-			return MZR_DROP_PENDING;
-		copy_mac(heading->mac, known->mac);
-	}
+/*
+ * The frame, whose IP header follows its Ethernet header, into a port of this host. Straight into the other
+ * namespace it takes no turn in the queue of the CPU's backlog. The kernel has judged by the old Ethernet
+ * header whose packet it is: nobody does so again on this way.
+ */
+static __always_inline int deliver(struct __sk_buff *skb, __u32 ifindex, const struct inner *in,
+				   struct heading *heading, int *verdict)
+{
+	struct ethhdr *eth;
+
+	if (mac_is_zero(heading->mac) && !find_port(heading, ifindex))
+		return MZR_DROP_PENDING;
+	if (heading->is_straight && skb->pkt_type != MZR_PACKET_HOST &&
+	    bpf_skb_change_type(skb, MZR_PACKET_HOST))
+		return MZR_DROP_INTERNAL;
+	eth = (void *)(long)skb->data;
 	if ((void *)(eth + 1) > (void *)(long)skb->data_end)
 		return MZR_DROP_INTERNAL;
 	copy_mac(eth->h_dest, heading->mac);
 	set_gateway_mac(eth->h_source);
 	eth->h_proto = in->ipv6 ? bpf_htons(ETH_P_IPV6) : bpf_htons(ETH_P_IP);
 	count_received(ifindex, in->packets, in->size);
+	*verdict = heading->is_straight ? bpf_redirect_peer(ifindex, 0) : bpf_redirect(ifindex, 0);
 	return 0;
 }
 

@@ -142,8 +142,7 @@ static __always_inline int uplink_frame(struct __sk_buff *skb, int *verdict)
 		reason = decapsulate(skb, &out, &in);
 		if (reason)
 			return reason;
-		*verdict = bpf_redirect(way.ifindex, 0);
-		return deliver(skb, way.ifindex, &in, heading);
+		return deliver(skb, way.ifindex, &in, heading, verdict);
 	}
 	/* A divider chose a bouncer. */
 	if (way.stage == MZR_STAGE_BOUNCER) {

@@ -117,10 +117,12 @@ extension KernelStore {
             var driver = [CChar](repeating: 0, count: 32)
             // An interface without ethtool, or one that has just gone, has no driver to name.
             let result = mzr_interface_driver(link.name, &driver, driver.count)
+            let name = result < 0 ? "" : driver.withUnsafeBytes { cString($0) }
             return Interface(
-                name: link.name, ifindex: link.ifindex, mtu: link.mtu,
-                driver: result < 0 ? "" : driver.withUnsafeBytes { cString($0) },
-                foreignXDP: link.xdp != 0 && !ours.contains(link.ifindex), addresses: addresses[link.ifindex] ?? [])
+                name: link.name, ifindex: link.ifindex, mtu: link.mtu, driver: name,
+                foreignXDP: link.xdp != 0 && !ours.contains(link.ifindex),
+                entersNamespace: link.isPeerElsewhere && ["veth", "netkit"].contains(name),
+                addresses: addresses[link.ifindex] ?? [])
         }
     }
 

@@ -11,6 +11,8 @@ struct Link: Hashable, Sendable {
     var xdp: UInt32 = 0
     /// Whether it is attached in native mode.
     var isNativeXDP = false
+    /// Whether its other end is in another network namespace.
+    var isPeerElsewhere = false
 }
 
 extension NetlinkSocket {
@@ -23,6 +25,7 @@ extension NetlinkSocket {
                 switch type {
                 case Int(IFLA_IFNAME): link.name = cString(value)
                 case Int(IFLA_MTU) where value.count == 4: link.mtu = Int(value.loadUnaligned(as: UInt32.self))
+                case Int(IFLA_LINK_NETNSID): link.isPeerElsewhere = true
                 case Int(IFLA_XDP):
                     forEachAttribute(of: value, after: 0) { type, value in
                         switch type {

@@ -256,11 +256,13 @@ extension PortRow {
     fileprivate init(_ value: mzr_port) {
         self.init(
             vni: value.vni, macFixed: value.flags & UInt32(MZR_PORT_MAC_FIXED) != 0,
-            answersAll: value.flags & UInt32(MZR_PORT_ANSWERS_ALL) != 0, network: value.network, endpoint: value.endpoint)
+            answersAll: value.flags & UInt32(MZR_PORT_ANSWERS_ALL) != 0,
+            isStraight: value.flags & UInt32(MZR_PORT_STRAIGHT) != 0, network: value.network, endpoint: value.endpoint)
     }
 
     fileprivate var value: mzr_port {
-        let flags = (macFixed ? MZR_PORT_MAC_FIXED : 0) | (answersAll ? MZR_PORT_ANSWERS_ALL : 0)
+        let flags =
+            (macFixed ? MZR_PORT_MAC_FIXED : 0) | (answersAll ? MZR_PORT_ANSWERS_ALL : 0) | (isStraight ? MZR_PORT_STRAIGHT : 0)
         return mzr_port(vni: vni, flags: UInt32(flags), network: network, endpoint: endpoint)
     }
 }

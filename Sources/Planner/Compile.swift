@@ -9,6 +9,8 @@ struct Compiler {
     let host: Host
     /// Interface name -> index, for the interfaces that exist.
     let interfaces: [String: UInt32]
+    /// Of those, the ones that frames enter another network namespace by.
+    var straight: Set<UInt32> = []
 
     /// Roles beyond those that placement gives: what the host held before, and must hold until nobody asks it any more.
     struct Roles {
@@ -75,8 +77,8 @@ struct Compiler {
             image.names[StableHash.id(endpoint.name)] = endpoint.name
             guard let ifindex = interfaces[endpoint.interface] else { continue }
             image.ports[ifindex] = PortRow(
-                vni: vni, macFixed: endpoint.mac != nil, answersAll: lacksGateway(endpoint, in: network), network: id,
-                endpoint: StableHash.id(endpoint.name))
+                vni: vni, macFixed: endpoint.mac != nil, answersAll: lacksGateway(endpoint, in: network),
+                isStraight: endpoint.mac == nil && straight.contains(ifindex), network: id, endpoint: StableHash.id(endpoint.name))
             image.portMACs[ifindex] = endpoint.mac ?? .assumed(for: endpoint.addresses)
             image.traffic.insert(ifindex)
         }

@@ -63,7 +63,8 @@ struct Meanwhile {
             byIndex[interface.ifindex] = interface.name
         }
         interfaces = byIndex
-        let compiler = Compiler(index: index, host: host, interfaces: byName)
+        let straight = Set(observation.interfaces.filter(\.entersNamespace).map(\.ifindex))
+        let compiler = Compiler(index: index, host: host, interfaces: byName, straight: straight)
         let uplinkMTU = observation.interface(host.interface)?.mtu
         final = compiler.image(uplinkMTU: uplinkMTU)
         findHandovers()

@@ -41,18 +41,21 @@ public struct Interface: Hashable, Sendable, Codable {
     public var driver: String
     /// Whether an XDP program of somebody else is attached.
     public var foreignXDP: Bool
+    /// Whether it is one end of a veth whose other end is in another network namespace.
+    public var entersNamespace: Bool
     /// IPv4 and IPv6 addresses that it has.
     public var addresses: [IPAddress]
 
     public init(
         name: String, ifindex: UInt32, mtu: Int = 1500, driver: String = "", foreignXDP: Bool = false,
-        addresses: [IPAddress] = []
+        entersNamespace: Bool = false, addresses: [IPAddress] = []
     ) {
         self.name = name
         self.ifindex = ifindex
         self.mtu = mtu
         self.driver = driver
         self.foreignXDP = foreignXDP
+        self.entersNamespace = entersNamespace
         self.addresses = addresses
     }
 }

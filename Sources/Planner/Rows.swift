@@ -96,13 +96,18 @@ public struct PortRow: Hashable, Sendable, Codable {
     public var macFixed: Bool
     /// ARP and neighbour discovery are answered for every address: a block of the endpoint's has no gateway.
     public var answersAll: Bool
+    /// What is for it goes straight to the other end of its veth, in another network namespace, whose MAC nobody asks for.
+    public var isStraight: Bool
     @Hex public var network: UInt64
     @Hex public var endpoint: UInt64
 
-    public init(vni: UInt32, macFixed: Bool, answersAll: Bool = false, network: UInt64, endpoint: UInt64) {
+    public init(
+        vni: UInt32, macFixed: Bool, answersAll: Bool = false, isStraight: Bool = false, network: UInt64, endpoint: UInt64
+    ) {
         self.vni = vni
         self.macFixed = macFixed
         self.answersAll = answersAll
+        self.isStraight = isStraight
         self.network = network
         self.endpoint = endpoint
     }

@@ -36,7 +36,7 @@ enum Samples {
             EndpointKey(vni: 4097, address: IPAddress(v4: 0x0a00_01ff)),
             EndpointRow(kind: .broadcast, host: IPAddress(v4: 0), network: 9)),
         .port(12, PortRow(vni: 4097, macFixed: true, network: 9, endpoint: 10)),
-        .port(13, PortRow(vni: 4097, macFixed: false, answersAll: true, network: 9, endpoint: 11)),
+        .port(13, PortRow(vni: 4097, macFixed: false, answersAll: true, isStraight: true, network: 9, endpoint: 11)),
         .portMAC(12, MACAddress(bits: 0x0a58_0a00_010a)),
         .traffic(12),
         .name(10, "acme/prod/web/web-1"), .name(11, ""),

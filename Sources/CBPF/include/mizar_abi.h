@@ -187,6 +187,9 @@ struct mzr_host {
 /* ARP and neighbour discovery are answered for every address, not the network's alone: in a block without a
  * gateway the whole VPC is on the link. */
 #define MZR_PORT_ANSWERS_ALL 0x02
+/* One end of a veth whose other end is in another network namespace: what is for it goes straight to that
+ * end. */
+#define MZR_PORT_STRAIGHT 0x04
 
 struct mzr_port {
 	__u32 vni;
