@@ -156,9 +156,9 @@ static __always_inline void watch(struct __sk_buff *skb, const struct mzr_config
  * packet must be read anew after it.
  */
 static __always_inline void tend(struct __sk_buff *skb, const struct mzr_config *row, const struct inner *in,
-				 struct way *way, __u32 found)
+				 struct way *way)
 {
-	if (found & DIRECT_WAY && found & DIRECT_ASK) {
+	if (way->found & DIRECT_WAY && way->found & DIRECT_ASK) {
 		const __u64 network = way->network;
 		const __be32 host = way->host;
 
@@ -167,7 +167,7 @@ static __always_inline void tend(struct __sk_buff *skb, const struct mzr_config 
 		way->network = network;
 		way->host = host;
 		way->stage = MZR_STAGE_NONE;
-	} else if (found & DIRECT_ASK) {
+	} else if (way->found & DIRECT_ASK) {
 		ask(skb, row, in, way);
 	}
 	watch(skb, row, way->host);

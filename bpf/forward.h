@@ -23,9 +23,10 @@ struct way {
 	__u64 network; /* the endpoint's, 0 where it is not known; GO_GATEWAY: the gateway's */
 	__be32 host;
 	__u32 ifindex;
-	__u32 reason;	/* GO_DROP: enum mzr_drop_reason */
-	__u32 stage;	/* enum mzr_stage */
 	__be32 avoided; /* a host that is silent, in whose place `host` is; 0: none */
+	__u8 reason;	/* GO_DROP: enum mzr_drop_reason */
+	__u8 stage;	/* enum mzr_stage */
+	__u8 found;	/* a port's packet: what `direct` says, enum direct */
 };
 
 static __always_inline int go_drop(struct way *way, __u32 reason)
@@ -111,10 +112,9 @@ static __always_inline __be32 mask_word(__be32 word, int bits)
 /* A walk over the prefix lengths of a VPC. */
 struct search {
 	const struct mzr_vpc *vpc;
-	const struct mzr_endpoint_key *to;
 	struct mzr_network *found;
-	struct mzr_network_key key;
-	__u32 first; /* of the VPC's lengths, which are one list: IPv6's behind IPv4's */
+	struct mzr_network_key key; /* loses bits from length to length, which come longest first */
+	__u32 first;		    /* of the VPC's lengths, which are one list: IPv6's behind IPv4's */
 };
 
 _Static_assert(offsetof(struct mzr_vpc, lengths6) == offsetof(struct mzr_vpc, lengths4) + MZR_LENGTHS4_MAX,
@@ -123,7 +123,6 @@ _Static_assert(offsetof(struct mzr_vpc, lengths6) == offsetof(struct mzr_vpc, le
 /* 1: the walk is over. */
 static long try_length(__u32 index, struct search *search)
 {
-	const __be32 *word = const_words(&search->to->address);
 	__be32 *prefix = words(&search->key.prefix);
 	__u32 place = search->first + index;
 	__s32 length;
@@ -132,10 +131,10 @@ static long try_length(__u32 index, struct search *search)
 		return 1;
 	length = ((const __u8 *)search->vpc)[offsetof(struct mzr_vpc, lengths4) + place];
 	search->key.length = length;
-	prefix[0] = mask_word(word[0], length);
-	prefix[1] = mask_word(word[1], length - 32);
-	prefix[2] = mask_word(word[2], length - 64);
-	prefix[3] = mask_word(word[3], length - 96);
+	prefix[0] = mask_word(prefix[0], length);
+	prefix[1] = mask_word(prefix[1], length - 32);
+	prefix[2] = mask_word(prefix[2], length - 64);
+	prefix[3] = mask_word(prefix[3], length - 96);
 	search->found = bpf_map_lookup_elem(&networks, &search->key);
 	return search->found != NULL;
 }
@@ -147,7 +146,7 @@ static long try_length(__u32 index, struct search *search)
 static __always_inline struct mzr_network *find_network(const struct mzr_vpc *vpc,
 							const struct mzr_endpoint_key *to)
 {
-	struct search search = {.vpc = vpc, .to = to, .key.vni = to->vni};
+	struct search search = {.vpc = vpc, .key.vni = to->vni, .key.prefix = to->address};
 	bool v4 = address_is_v4(&to->address);
 
 	search.first = v4 ? 0 : MZR_LENGTHS4_MAX;

@@ -79,7 +79,9 @@ struct sender {
 	__u8 knows_own6;
 	__u8 knows_alien;
 	__u8 mac[ETH_ALEN];
-	__u8 reserved[2];
+	__u8 source[ETH_ALEN]; /* of the frame at hand, kept here for want of room on the stack; and */
+	__u8 cast;	       /* what cast_of says of its destination */
+	__u8 reserved[3];
 	struct mzr_address own4;
 	struct mzr_address own6;
 	struct mzr_address alien; /* the last source that was not the port's */

@@ -54,9 +54,9 @@ struct inner {
 	struct mzr_endpoint_key to;   /* VNI and destination address */
 	__u32 flow;		      /* hash over addresses and protocol; and ports, unless a fragment */
 	__u32 size;		      /* bytes: Ethernet header and IP packet, no padding */
-	__u32 upper;		      /* offset of the upper-layer header */
-	__u32 headers;		      /* bytes from the IP header to the payload; of GSO packets only */
-	__u32 packets;		      /* packets that this frame stands for */
+	__u16 upper;		      /* offset of the upper-layer header */
+	__u16 headers;		      /* bytes from the IP header to the payload; of GSO packets only */
+	__u16 packets;		      /* packets that this frame stands for */
 	__u8 ipv6;
 	__u8 protocol; /* of the upper layer */
 	__u8 fragment; /* enum fragment */

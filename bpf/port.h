@@ -43,39 +43,37 @@ static __always_inline void keep_mac(struct sender *sender, const __u8 *mac)
 	sender->knows_mac = true;
 }
 
-/* Which way an endpoint's packet goes; `found`: what `direct` says besides. */
+/* Which way an endpoint's packet goes. */
 static __always_inline int head(const struct mzr_config *row, const struct inner *in, struct heading *heading,
-				__u64 time, struct way *way, __u32 *found)
+				__u64 time, struct way *way)
 {
 	struct mzr_endpoint *endpoint;
 	int go = recall(heading, time, &in->to, in->flow, MZR_ASKED_BY_PORT, way);
 
-	*found = DIRECT_NONE;
 	if (go != GO_UNKNOWN)
 		return go;
 	endpoint = bpf_map_lookup_elem(&endpoints, &in->to);
 	if (!endpoint)
-		*found = go_direct(row, &in->to, way) | DIRECT_ASKED;
-	if (*found & DIRECT_NOBODY)
+		way->found = go_direct(row, &in->to, way) | DIRECT_ASKED;
+	if (way->found & DIRECT_NOBODY)
 		return GO_DROP;
-	go = *found & DIRECT_WAY ? GO_HOST : decide(row, endpoint, &in->to, in->flow, MZR_ASKED_BY_PORT, way);
+	go = way->found & DIRECT_WAY ? GO_HOST
+				     : decide(row, endpoint, &in->to, in->flow, MZR_ASKED_BY_PORT, way);
 	/* What is yet to be learned is counted packet by packet. */
-	if (endpoint || *found & DIRECT_WAY)
+	if (endpoint || way->found & DIRECT_WAY)
 		remember(heading, time, &in->to, in->flow, MZR_ASKED_BY_PORT, go, way);
 	return go;
 }
 
 /* An IP packet. Returns a drop reason, or 0 and where to. */
 static __always_inline int port_packet(struct __sk_buff *skb, struct cursor *c, const struct mzr_config *row,
-				       struct sender *sender, const __u8 *macs, __be16 ethertype,
-				       int *verdict)
+				       struct sender *sender, __be16 ethertype, int *verdict)
 {
 	const struct mzr_port *port = &sender->port;
-	const __u8 *source_mac = macs + ETH_ALEN;
+	const __u8 *source_mac = sender->source;
 	struct inner in = {.from.vni = port->vni, .to.vni = port->vni};
 	struct heading *heading;
 	struct way way = {};
-	__u32 found;
 	bool crosses;
 	int reason, go;
 
@@ -105,18 +103,16 @@ static __always_inline int port_packet(struct __sk_buff *skb, struct cursor *c, 
 	heading = heading_of(&in.to, in.flow);
 	if (!heading)
 		return MZR_DROP_INTERNAL;
-	go = head(row, &in, heading, sender->moment, &way, &found);
+	go = head(row, &in, heading, sender->moment, &way);
 	if (go == GO_DROP) {
 		/* Somebody may have it by now. */
-		if (found & DIRECT_NOBODY && found & DIRECT_ASK && row->uplink)
+		if (way.found & DIRECT_NOBODY && way.found & DIRECT_ASK && row->uplink)
 			ask_tables(skb, row, &in, &way);
 		return way.reason;
 	}
 	/* A frame for everybody does not carry a packet for one, RFC 1122 3.3.6. */
-	if (mac_is_group(macs))
-		return (macs[0] & macs[1] & macs[2] & macs[3] & macs[4] & macs[5]) == 0xff
-			       ? MZR_DROP_BROADCAST
-			       : MZR_DROP_MULTICAST;
+	if (sender->cast)
+		return sender->cast;
 	/* Between two networks the data plane is a router, once: here. */
 	crosses = go != GO_GATEWAY && way.network != port->network;
 	if (crosses && in.hops <= 1)
@@ -138,8 +134,8 @@ static __always_inline int port_packet(struct __sk_buff *skb, struct cursor *c, 
 			return MZR_DROP_PENDING;
 		if (too_big(skb, row, &in))
 			return MZR_DROP_TOO_BIG;
-		if (found)
-			tend(skb, row, &in, &way, found);
+		if (way.found)
+			tend(skb, row, &in, &way);
 		if (crosses && !spend_hop(c, &in))
 			return MZR_DROP_INTERNAL;
 		reason = encapsulate(skb, row, &way, &in);
@@ -154,6 +150,15 @@ static __always_inline int port_packet(struct __sk_buff *skb, struct cursor *c, 
 	return reason;
 }
 
+/* Why a packet for one endpoint must not come in a frame to this MAC; 0: it may. */
+static __always_inline __u8 cast_of(const __u8 *mac)
+{
+	if (!mac_is_group(mac))
+		return MZR_DROP_NONE;
+	return (mac[0] & mac[1] & mac[2] & mac[3] & mac[4] & mac[5]) == 0xff ? MZR_DROP_BROADCAST
+									     : MZR_DROP_MULTICAST;
+}
+
 static __always_inline int port_frame(struct __sk_buff *skb, int *verdict)
 {
 	const __u32 zero = 0;
@@ -162,7 +167,6 @@ static __always_inline int port_frame(struct __sk_buff *skb, int *verdict)
 	__u32 ifindex = skb->ifindex;
 	struct sender *sender;
 	struct ethhdr *eth;
-	__u8 macs[2 * ETH_ALEN] __attribute__((aligned(4))); /* destination, source */
 	__be16 ethertype;
 
 	if (!row)
@@ -174,24 +178,24 @@ static __always_inline int port_frame(struct __sk_buff *skb, int *verdict)
 	if (!eth)
 		return MZR_DROP_MALFORMED;
 	ethertype = eth->h_proto;
-	copy_mac(macs, eth->h_dest);
-	copy_mac(macs + ETH_ALEN, eth->h_source);
+	copy_mac(sender->source, eth->h_source);
+	sender->cast = cast_of(eth->h_dest);
 	if (skb->vlan_present || is_vlan(ethertype))
 		return MZR_DROP_VLAN;
-	if (mac_is_group(macs + ETH_ALEN) || mac_is_zero(macs + ETH_ALEN))
+	if (mac_is_group(sender->source) || mac_is_zero(sender->source))
 		return MZR_DROP_SPOOFED_MAC;
-	if (sender->port.flags & MZR_PORT_MAC_FIXED && !knows_mac(sender, macs + ETH_ALEN)) {
+	if (sender->port.flags & MZR_PORT_MAC_FIXED && !knows_mac(sender, sender->source)) {
 		const struct mzr_port_mac *fixed = bpf_map_lookup_elem(&port_macs, &ifindex);
 
-		if (!fixed || !mac_equal(fixed->mac, macs + ETH_ALEN))
+		if (!fixed || !mac_equal(fixed->mac, sender->source))
 			return MZR_DROP_SPOOFED_MAC;
-		keep_mac(sender, macs + ETH_ALEN);
+		keep_mac(sender, sender->source);
 	}
 	if (ethertype == bpf_htons(ETH_P_ARP)) {
 		*verdict = bpf_redirect(ifindex, 0);
-		return answer_arp(skb, &c, &sender->port, macs + ETH_ALEN);
+		return answer_arp(skb, &c, &sender->port, sender->source);
 	}
-	return port_packet(skb, &c, row, sender, macs, ethertype, verdict);
+	return port_packet(skb, &c, row, sender, ethertype, verdict);
 }
 
 static __always_inline int port_program(struct __sk_buff *skb)

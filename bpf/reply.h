@@ -137,7 +137,7 @@ static __always_inline int answer_arp(struct __sk_buff *skb, struct cursor *c, c
 				      const __u8 *source_mac)
 {
 	struct ethhdr *eth = at(c, 0, sizeof(*eth) + sizeof(struct arp));
-	struct mzr_endpoint_key sender = {.vni = port->vni}, target = {.vni = port->vni};
+	struct mzr_endpoint_key key = {.vni = port->vni};
 	__be32 asker, asked;
 	struct arp *arp;
 
@@ -154,14 +154,14 @@ static __always_inline int answer_arp(struct __sk_buff *skb, struct cursor *c, c
 	/* A probe asks whether anybody else has the address (RFC 5227): nobody has. */
 	if (!asker)
 		return MZR_DROP_NEIGHBOR;
-	address_v4(&sender.address, asker);
-	if (!is_own(&sender, skb->ifindex))
+	address_v4(&key.address, asker);
+	if (!is_own(&key, skb->ifindex))
 		return MZR_DROP_SPOOFED_IP;
 	learn(skb->ifindex, port, source_mac);
 	if (arp->operation != bpf_htons(MZR_ARP_REQUEST))
 		return MZR_DROP_NEIGHBOR;
-	address_v4(&target.address, asked);
-	if (judge_question(&target, port->network, skb->ifindex, port->flags) == QUESTION_IGNORED)
+	address_v4(&key.address, asked);
+	if (judge_question(&key, port->network, skb->ifindex, port->flags) == QUESTION_IGNORED)
 		return MZR_DROP_NEIGHBOR;
 	copy_mac(eth->h_dest, source_mac);
 	set_gateway_mac(eth->h_source);
