@@ -197,24 +197,44 @@ import Testing
         }
     }
 
-    /// What iperf3 says, for whoever reads the log: no promise is tested.
-    @Test(.enabled(if: Tool.exists("iperf3"), "iperf3 is not installed"), arguments: datapaths)
-    func throughput(datapath: String) async throws {
-        let fleet = Self.fleet(datapath)
+    /// Packets that stand for many leave the endpoint's host as one, and arrive whole: nobody segments, nobody computes
+    /// checksums, and no interface had an offload switched off.
+    @Test(.enabled(if: Tool.exists("iperf3"), "iperf3 is not installed"), arguments: [false, true])
+    func offloadsAreKept(ipv6: Bool) async throws {
+        let fleet = Self.fleet("tc")
         try await LabFixture.with(fleet) { lab in
-            for (from, to) in [("a", "b"), ("a", "c")] {
-                try await Tool.whileRunning(
-                    ["iperf3", "-s", "--forceflush"], namespace: lab.namespace(endpoint: "acme/prod/web/\(to)"),
-                    log: "\(lab.git.folder)/iperf"
-                ) { server in
-                    #expect(try await eventually { server.output.contains("listening") })
-                    let address = fleet["acme/prod/web/\(to)"].addresses[0]
-                    let outcome = try await lab.inside("acme/prod/web/\(from)", "iperf3", "-t", "1", "-f", "g", "-c", address)
-                    #expect(outcome.succeeded, "\(outcome.output)\(outcome.error)")
-                    let line = outcome.output.split(separator: "\n").first { $0.contains("receiver") } ?? ""
-                    print("\(datapath), \(from) to \(to): \(line)")
+            let (a, b) = (lab.namespace(endpoint: "acme/prod/web/a"), lab.namespace(endpoint: "acme/prod/web/b"))
+            for (namespace, interface) in [
+                (a, "eth0"), (b, "eth0"), (lab.namespace(host: "h1"), "eth0"), (lab.namespace(host: "h2"), "eth0"),
+            ] {
+                let features = try await Tool.execute(["ethtool", "-k", interface], namespace: namespace).output
+                for feature in ["tcp-segmentation-offload", "generic-segmentation-offload", "tx-checksumming"] {
+                    #expect(features.contains("\n\(feature): on"), "\(feature) of \(interface) in \(namespace)")
                 }
             }
+            let address = fleet["acme/prod/web/b"].addresses[ipv6 ? 1 : 0]
+            #expect(try await lab.pings("acme/prod/web/a", address))
+            try await Tool.whileRunning(["iperf3", "-s", "--forceflush"], namespace: b, log: "\(lab.git.folder)/iperf") { server in
+                #expect(try await eventually { server.output.contains("listening") })
+                // On the sender's uplink in Geneve, and in the receiver's namespace without it.
+                let captures = [
+                    (lab.namespace(host: "h1"), ["-Q", "out", "udp dst port 6081 and greater 10000"]),
+                    (b, ["-Q", "in", "tcp dst port 5201 and greater 10000"]),
+                ]
+                for (namespace, filter) in captures {
+                    let log = "\(lab.git.folder)/\(namespace).large"
+                    try await Tool.whileRunning(["tcpdump", "-ni", "eth0", "-l", "-c", "1"] + filter, namespace: namespace, log: log) {
+                        capture in
+                        #expect(try await eventually { capture.output.contains("listening on") })
+                        let outcome = try await lab.inside("acme/prod/web/a", "iperf3", "-n", "100M", "-c", address)
+                        #expect(outcome.succeeded, "\(outcome.output)\(outcome.error)")
+                        let isSeen = try await eventually { capture.output.contains("1 packet captured") }
+                        #expect(isSeen, "\(namespace): \(capture.output)")
+                    }
+                }
+            }
+            let drops = try await lab.drops("h1")
+            #expect(drops == [:])
         }
     }
 }
