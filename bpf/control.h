@@ -198,7 +198,7 @@ static __always_inline int pass_on(struct __sk_buff *skb, const struct mzr_confi
 	if (!readdress(&c, row, out, host) ||
 	    bpf_skb_store_bytes(skb, out->option, option, sizeof(*option), 0))
 		return MZR_DROP_INTERNAL;
-	*verdict = send_to_underlay(skb, row);
+	*verdict = send_to_underlay(skb, row, host, out->tos, out->moment);
 	return 0;
 }
 

@@ -23,11 +23,18 @@ struct peer {
 	__u64 moment;
 	__be32 host;
 	__u8 answers;
-	__u8 is_due; /* another echo */
-	__u8 has_hop;
-	__u8 tos;      /* has_hop: the packet's that it was looked up for */
-	__u8 macs[12]; /* has_hop: the Ethernet header's towards it, destination first */
+	__u8 is_due;		 /* another echo */
+	__u8 hop;		 /* enum hop */
+	__u8 tos;		 /* HOP_KNOWN, HOP_NONE: the packet's that it was looked up for */
+	__u8 macs[2 * ETH_ALEN]; /* HOP_KNOWN: the Ethernet header's towards it, destination first */
 	__u8 reserved[4];
+};
+
+/* The next hop towards a host, on the uplink. */
+enum hop {
+	HOP_UNKNOWN,
+	HOP_KNOWN,
+	HOP_NONE, /* for the stack to find out */
 };
 
 #define MZR_PEERS 256
@@ -44,7 +51,7 @@ static __noinline bool fill_peer(struct peer *peer, const struct mzr_config *row
 	peer->host = address;
 	peer->answers = answers(host, row->health_count);
 	peer->is_due = is_time_to_ask(host, row, (__u32)time);
-	peer->has_hop = false;
+	peer->hop = HOP_UNKNOWN;
 	return true;
 }
 

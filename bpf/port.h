@@ -141,7 +141,7 @@ static __always_inline int port_packet(struct __sk_buff *skb, struct cursor *c, 
 		reason = encapsulate(skb, row, &way, &in);
 		if (reason)
 			return reason;
-		*verdict = send_to_underlay(skb, row);
+		*verdict = send_to_underlay(skb, row, way.host, in.tos, sender->moment);
 		count_sent_by(skb->ifindex, in.packets, in.size, way.stage);
 		return 0;
 	}

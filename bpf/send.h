@@ -313,13 +313,78 @@ static __always_inline int decapsulate(struct __sk_buff *skb, const struct outer
 	return merge_ecn(place + ETH_HLEN, in, out->tos);
 }
 
-/* To the uplink with the mark that the guard lets through; routing and neighbours are the stack's. */
-static __always_inline int send_to_underlay(struct __sk_buff *skb, const struct mzr_config *row)
+#define MZR_AF_INET 2
+#define MZR_LOOPBACK 1 /* ifindex of lo, in every network namespace */
+
+/*
+ * Looks up the next hop to a host. The kernel wants the interface that a packet came in by to forward; asked
+ * for lo, it looks the route up as for a packet of this host's own, and the uplink itself need not forward.
+ */
+static __always_inline int look_up_hop(void *context, const struct mzr_config *row, struct peer *peer,
+				       __u8 tos)
+{
+	struct bpf_fib_lookup fib = {
+		.family = MZR_AF_INET,
+		.l4_protocol = IPPROTO_UDP,
+		.ifindex = MZR_LOOPBACK,
+		.tos = tos,
+		.ipv4_src = row->address,
+		.ipv4_dst = peer->host,
+	};
+
+	peer->tos = tos;
+	peer->hop = HOP_NONE;
+	if (bpf_fib_lookup(context, &fib, sizeof(fib), 0) != BPF_FIB_LKUP_RET_SUCCESS ||
+	    fib.ifindex != row->uplink)
+		return 0;
+	copy_mac(peer->macs, fib.dmac);
+	copy_mac(peer->macs + ETH_ALEN, fib.smac);
+	peer->hop = HOP_KNOWN;
+	return 0;
+}
+
+static __noinline int look_up_hop_skb(struct __sk_buff *skb, const struct mzr_config *row, struct peer *peer,
+				      __u8 tos)
+{
+	return look_up_hop(skb, row, peer, tos);
+}
+
+static __noinline int look_up_hop_xdp(struct xdp_md *xdp, const struct mzr_config *row, struct peer *peer,
+				      __u8 tos)
+{
+	return look_up_hop(xdp, row, peer, tos);
+}
+
+/* False: this is for the stack to find out. */
+static __always_inline bool write_hop(struct ethhdr *eth, const struct peer *peer)
+{
+	if (peer->hop != HOP_KNOWN)
+		return false;
+	copy_mac(eth->h_dest, peer->macs);
+	copy_mac(eth->h_source, peer->macs + ETH_ALEN);
+	return true;
+}
+
+/*
+ * Out by the uplink, to `host`. In each tick the stack sends the first packet, which looks after routing and
+ * the neighbour entry; the others go the way that was found meanwhile.
+ */
+static __always_inline int send_to_underlay(struct __sk_buff *skb, const struct mzr_config *row, __be32 host,
+					    __u8 tos, __u64 time)
 {
 	const __u32 zero = 0;
 	const __u32 *own = bpf_map_lookup_elem(&mark, &zero);
+	struct peer *peer = find_peer(row, host, time);
 
 	skb->mark = own ? *own : 0;
+	if (peer && (peer->hop == HOP_UNKNOWN || peer->tos != tos)) {
+		look_up_hop_skb(skb, row, peer, tos);
+	} else if (peer) {
+		struct ethhdr *eth = (void *)(long)skb->data;
+
+		if ((void *)(eth + 1) <= (void *)(long)skb->data_end && write_hop(eth, peer))
+			return bpf_redirect(row->uplink, 0);
+	}
 	return bpf_redirect_neigh(row->uplink, NULL, 0, 0);
 }
 

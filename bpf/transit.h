@@ -9,53 +9,20 @@
 
 #include "uplink.h"
 
-#define MZR_AF_INET 2
-#define MZR_LOOPBACK 1 /* ifindex of lo, in every network namespace */
-
 /* One transit packet in so many goes by the stack, which keeps the next hop's neighbour entry fresh. */
 #define MZR_REFRESH_MASK 1023
-
-/*
- * The next hop on the uplink. The kernel wants the interface that a packet came in by to forward; asked for
- * lo, it looks the route up as for a packet of this host's own, and the uplink itself need not forward.
- * False: this is for the stack to find out.
- */
-static __noinline bool look_up_hop(struct xdp_md *xdp, const struct mzr_config *row, struct peer *peer,
-				   __u8 tos)
-{
-	struct bpf_fib_lookup fib = {
-		.family = MZR_AF_INET,
-		.l4_protocol = IPPROTO_UDP,
-		.ifindex = MZR_LOOPBACK,
-		.tos = tos,
-		.ipv4_src = row->address,
-		.ipv4_dst = peer->host,
-	};
-
-	if (bpf_fib_lookup(xdp, &fib, sizeof(fib), 0) != BPF_FIB_LKUP_RET_SUCCESS ||
-	    fib.ifindex != row->uplink || fib.ifindex != xdp->ingress_ifindex)
-		return false;
-	copy_mac(peer->macs, fib.dmac);
-	copy_mac(peer->macs + ETH_ALEN, fib.smac);
-	peer->tos = tos;
-	peer->has_hop = true;
-	return true;
-}
 
 static __always_inline bool find_next_hop(struct xdp_md *xdp, struct cursor *c, const struct mzr_config *row,
 					  __be32 host, __u8 tos, __u64 time)
 {
 	struct peer *peer = find_peer(row, host, time);
-	struct ethhdr *eth;
+	struct ethhdr *eth = peek(c, 0, sizeof(*eth));
 
-	if (!peer || !((peer->has_hop && peer->tos == tos) || look_up_hop(xdp, row, peer, tos)))
+	if (!peer || !eth || xdp->ingress_ifindex != row->uplink)
 		return false;
-	eth = peek(c, 0, sizeof(*eth));
-	if (!eth)
-		return false;
-	copy_mac(eth->h_dest, peer->macs);
-	copy_mac(eth->h_source, peer->macs + ETH_ALEN);
-	return true;
+	if (peer->hop == HOP_UNKNOWN || peer->tos != tos)
+		look_up_hop_xdp(xdp, row, peer, tos);
+	return write_hop(eth, peer);
 }
 
 static __always_inline bool is_watch_due(const struct mzr_config *row, __be32 host, __u64 time)

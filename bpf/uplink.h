@@ -157,7 +157,7 @@ static __always_inline int uplink_frame(struct __sk_buff *skb, int *verdict)
 		reason = MZR_DROP_INTERNAL;
 	if (reason)
 		return reason;
-	*verdict = send_to_underlay(skb, row);
+	*verdict = send_to_underlay(skb, row, way.host, out.tos, out.moment);
 	return 0;
 }
 
