@@ -1,4 +1,5 @@
 import CGit2
+import Topology
 
 /// A git repository that is read: a local one, or the mirror of a remote one. Freed when it goes out of scope.
 public struct Repository: ~Copyable {

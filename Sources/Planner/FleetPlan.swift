@@ -72,7 +72,7 @@ public struct FleetPlan: Hashable, Sendable, Codable {
 
     /// The same numbers for the same names on both sides, so that only names matter. Commits say nothing of the MTU of
     /// endpoints' interfaces: 0.
-    private static func interfaces(of host: String, _ indices: TopologyIndex...) -> [Interface] {
+    static func interfaces(of host: String, _ indices: TopologyIndex...) -> [Interface] {
         var names: Set<String> = []
         for index in indices {
             if let host = index.host(host) { names.insert(host.interface) }

@@ -8,6 +8,8 @@ struct Names {
     let base: TopologyIndex?
     /// Interface names of this host by index.
     let interfaces: [UInt32: String]
+    /// Paths by stable id, of what neither topology knows.
+    var paths: [UInt64: String] = [:]
 
     private func first<T>(_ find: (TopologyIndex) -> T?) -> T? { find(head) ?? base.flatMap(find) }
 
@@ -16,7 +18,7 @@ struct Names {
     func interface(_ ifindex: UInt32) -> String { interfaces[ifindex] ?? "interface \(ifindex)" }
 
     func network(_ id: UInt64, vni: UInt32) -> String {
-        first { $0.network(id: id)?.name } ?? vpc(vni)
+        first { $0.network(id: id)?.name } ?? paths[id] ?? vpc(vni)
     }
 
     /// Name and place of what the row is about.
@@ -51,7 +53,7 @@ struct Names {
             func endpoint(_ index: TopologyIndex) -> Endpoint? {
                 index.endpointByID[row.endpoint].map { index.topology.endpoints[$0] }
             }
-            let name = first { endpoint($0)?.name }
+            let name = first { endpoint($0)?.name } ?? paths[row.endpoint]
             return ("port \(interface(ifindex))\(name.map { " of \($0)" } ?? "")", endpoint(head)?.at)
         case .portMAC(let ifindex, _): return ("mac \(interface(ifindex))", nil)
         case .direct(let vni, _): return ("direct path of \(vpc(vni))", nil)

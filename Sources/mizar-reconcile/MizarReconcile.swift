@@ -8,13 +8,13 @@ struct MizarReconcile: AsyncParsableCommand {
         commandName: "mizar-reconcile",
         abstract: "Cloud networks as code: a commit of YAML becomes the eBPF data plane of this host.",
         discussion: """
-            Exit codes: 0 done or nothing to do, 1 error, 2 `plan --detailed-exitcode` found changes, 3 the saved plan is \
-            stale, 4 refused by a guard, 5 partly applied, 6 rolled back.
+            Exit codes: 0 done or nothing to do, 1 error, 2 `plan --detailed-exitcode` found changes or `trace` found no way, 3 the \
+            saved plan is stale, 4 refused by a guard, 5 partly applied, 6 rolled back.
             """,
         version: Version.text,
         subcommands: [
             ValidateCommand.self, PlanCommand.self, ApplyCommand.self, RunCommand.self, StatusCommand.self,
-            DetachCommand.self, LabCommand.self, FetchMirrorCommand.self,
+            TraceCommand.self, DetachCommand.self, LabCommand.self, FetchMirrorCommand.self,
         ])
 
     /// As all our complaints begin.
@@ -73,6 +73,9 @@ enum Exit: Int32, Error {
     case refused = 4
     case partlyApplied = 5
     case rolledBack = 6
+
+    /// `trace`: nobody gets the packet. Like changes of a plan, an answer and no error.
+    static let dropped = changesFound
 }
 
 enum Version {

@@ -72,6 +72,7 @@ extension PlanCommand: MessagingCommand {}
 extension ApplyCommand: MessagingCommand {}
 extension RunCommand: MessagingCommand {}
 extension StatusCommand: MessagingCommand {}
+extension TraceCommand: MessagingCommand {}
 extension DetachCommand: MessagingCommand {}
 extension LabUpCommand: MessagingCommand {}
 extension LabDownCommand: MessagingCommand {}

@@ -6,6 +6,14 @@ import Topology
 @testable import Applier
 
 struct RecordABITests {
+    @Test("the model has the header's reasons, stages and ages")
+    func words() {
+        let words = (1..<MZR_DROP_COUNT.rawValue).map { String(cString: mzr_drop_word($0)) }
+        #expect(DropReason.allCases.map(\.rawValue) == words)
+        #expect(Stage.divider.rawValue == UInt8(MZR_STAGE_DIVIDER.rawValue) && Stage.bouncer.rawValue == UInt8(MZR_STAGE_BOUNCER.rawValue))
+        #expect(Stage.host.rawValue == UInt8(MZR_STAGE_HOST.rawValue) && Stage.last.rawValue == UInt8(MZR_STAGE_LAST.rawValue))
+    }
+
     @Test("the structs that Swift sees are those of the header")
     func layouts() {
         #expect(ConfigRow.overhead == MZR_OVERHEAD_STAGED)

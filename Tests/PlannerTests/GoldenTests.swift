@@ -13,9 +13,9 @@ struct GoldenTests {
     @Test("one host", arguments: Examples.hosts.keys.sorted())
     func host(name: String) throws {
         let plan = try #require(Examples.hosts[name])
-        try compare(plan.text, "\(name).txt")
-        try compare(plan.markdown, "\(name).md")
-        try compare(try Self.json(plan), "\(name).json")
+        try Self.compare(plan.text, "\(name).txt")
+        try Self.compare(plan.markdown, "\(name).md")
+        try Self.compare(try Self.json(plan), "\(name).json")
         #expect(try Self.decode(Plan.self, Self.json(plan)) == plan)
         let closing = try #require(plan.text.split(separator: "\n").last)
         #expect(closing.hasPrefix("Plan: ") || closing.hasPrefix("No changes."))
@@ -24,9 +24,9 @@ struct GoldenTests {
     @Test("the fleet", arguments: Examples.fleets.keys.sorted())
     func fleet(name: String) throws {
         let plan = try #require(Examples.fleets[name])
-        try compare(plan.text, "\(name).txt")
-        try compare(plan.markdown, "\(name).md")
-        try compare(try Self.json(plan), "\(name).json")
+        try Self.compare(plan.text, "\(name).txt")
+        try Self.compare(plan.markdown, "\(name).md")
+        try Self.compare(try Self.json(plan), "\(name).json")
         #expect(try Self.decode(FleetPlan.self, Self.json(plan)) == plan)
     }
 
@@ -58,6 +58,11 @@ struct GoldenTests {
         let before = builder.build()
         _ = builder.mutate(6, using: &random)
         documents.append(try Self.json(FleetPlan(base: before, baseCommit: "", head: builder.build(), headCommit: "")))
+        try Self.check(documents, by: "plan.schema.json")
+    }
+
+    /// Every document is what the schema of docs/schema says, by Debian's python3-jsonschema.
+    static func check(_ documents: [String], by schema: String) throws {
         let folder = FileManager.default.temporaryDirectory.appendingPathComponent("mizar-schema-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         defer { do { try FileManager.default.removeItem(at: folder) } catch { print("\(folder.path) is left: \(error)") } }
@@ -81,7 +86,7 @@ struct GoldenTests {
             """
         let process = Process()
         process.executableURL = URL(fileURLWithPath: "/usr/bin/python3")
-        process.arguments = ["-c", script, Self.schema.appendingPathComponent("docs/schema/plan.schema.json").path] + paths
+        process.arguments = ["-c", script, Self.schema.appendingPathComponent("docs/schema/\(schema)").path] + paths
         let pipe = Pipe()
         process.standardError = pipe
         process.standardOutput = pipe
@@ -183,7 +188,7 @@ struct GoldenTests {
         return try decoder.decode(type, from: Data(text.utf8))
     }
 
-    private func compare(_ text: String, _ name: String) throws {
+    static func compare(_ text: String, _ name: String) throws {
         let file = Self.folder.appendingPathComponent(name)
         if ProcessInfo.processInfo.environment["MIZAR_RECORD"] == "1" {
             try (text + "\n").write(to: file, atomically: true, encoding: .utf8)

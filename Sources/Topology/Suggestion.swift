@@ -1,12 +1,12 @@
 /// “Did you mean …” for a word that is not among those known.
-enum Suggestion {
+public enum Suggestion {
     /// The known word that is fewest typing errors away, if it is near enough to be meant; ties end on the word.
-    static func closest(to word: String, among known: some Sequence<String>) -> String? {
+    public static func closest(to word: String, among known: some Sequence<String>) -> String? {
         near(word, among: known, most: 1).first
     }
 
     /// Up to `most` known words that are near enough to be meant, nearest first.
-    static func near(_ word: String, among known: some Sequence<String>, most: Int) -> [String] {
+    public static func near(_ word: String, among known: some Sequence<String>, most: Int) -> [String] {
         let typed = Array(word.lowercased().utf8)
         guard typed.count <= 255 else { return [] }
         let limit = max(1, typed.count / 3)

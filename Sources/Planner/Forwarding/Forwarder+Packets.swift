@@ -1,0 +1,119 @@
+public import Topology
+
+// What becomes of a packet at this host: bpf/port.h and bpf/uplink.h.
+extension Forwarder {
+    /// What an endpoint behind a port sends.
+    ///
+    /// - Returns: the decision, and the question that the packet gives occasion to ask. It may be asked already.
+    public mutating func send(_ packet: InnerPacket, from ifindex: UInt32) -> (decision: Decision, asks: ControlPacket?) {
+        guard let port = image.ports[ifindex] else {
+            var decision = Decision(.drop(.unknownPort))
+            decision.lookups = [.missing(.ports, key: "interface \(ifindex)")]
+            return (decision, nil)
+        }
+        var decision = Decision(.drop(.internal))
+        decision.lookups = [.row(.port(ifindex, port))]
+        if let reason = Self.classify(packet) { return (decision.with(.drop(reason)), nil) }
+        let source = EndpointKey(vni: port.vni, address: packet.source)
+        let own = image.endpoints[source]
+        decision.lookups.append(own.map { .row(.endpoint(source, $0)) } ?? .missing(.endpoints, key: "\(packet.source)"))
+        guard own?.ifindex == ifindex else { return (decision.with(.drop(.spoofedIP)), nil) }
+        guard let config = image.config else {
+            decision.lookups.append(.missing(.config, key: "0"))
+            return (decision, nil)
+        }
+        let key = EndpointKey(vni: port.vni, address: packet.destination)
+        let (found, asks) = rule(key, flow: packet.flow, config)
+        let earlier = decision.lookups
+        decision = found
+        decision.lookups = earlier + found.lookups
+        if case .drop = decision.verdict { return (decision, asks) }
+        decision = route(decision, packet, port, config)
+        if case .send = decision.verdict { return (decision, asks) }
+        return (decision, nil)
+    }
+
+    /// Steps 1 and 2 of the rule, and the others where `direct` leads nowhere.
+    private mutating func rule(
+        _ key: EndpointKey, flow: UInt32, _ config: ConfigRow
+    ) -> (decision: Decision, asks: ControlPacket?) {
+        guard image.endpoints[key] == nil else { return (decide(key, flow: flow, asker: .port, config), nil) }
+        let (learned, asks) = goDirect(key, config)
+        let byTables = decideByTables(key, flow: flow, asker: .port, config)
+        var decision = learned ?? byTables
+        decision.lookups = [.missing(.endpoints, key: "\(key.address)")] + decision.lookups
+        guard asks, config.uplink != 0, case .send(let host, let stage) = byTables.verdict else { return (decision, nil) }
+        return (decision, ControlPacket.ask(key, from: config.address, to: host, stage: stage, at: tick))
+    }
+
+    /// Between two networks the data plane is a router; to another host there must be a way, and room.
+    private func route(_ found: Decision, _ packet: InnerPacket, _ port: PortRow, _ config: ConfigRow) -> Decision {
+        var decision = found
+        decision.crosses = decision.verdict != .answer && decision.network != port.network
+        if decision.crosses, packet.hops <= 1 { return decision.with(.drop(.timeExceeded)) }
+        switch decision.verdict {
+        case .deliver(let ifindex): return deliver(decision, ifindex)
+        case .answer:
+            guard decision.network == port.network else { return decision.with(.drop(.noEndpoint)) }
+            return packet.isEcho ? decision : decision.with(.drop(.gateway))
+        case .send:
+            guard config.uplink != 0, packet.size <= Int(config.usableMTU) else {
+                decision.lookups.append(.row(.config(config)))
+                return decision.with(.drop(config.uplink == 0 ? .pending : .tooBig))
+            }
+            return decision
+        case .drop, .pass: return decision
+        }
+    }
+
+    private func deliver(_ found: Decision, _ ifindex: UInt32) -> Decision {
+        guard image.portMACs[ifindex] == nil else { return found }
+        var decision = found
+        decision.lookups.append(.missing(.portMACs, key: "interface \(ifindex)"))
+        return decision.with(.drop(.pending))
+    }
+
+    /// What another host sends here.
+    ///
+    /// - Parameter stage: what it came with.
+    /// - Returns: the decision; `gone`: who sent it straight to this host for an endpoint that it does not have is told so.
+    public func receive(
+        _ packet: InnerPacket, vni: UInt32, stage: Stage, from: IPAddress, port: UInt16
+    ) -> (decision: Decision, gone: ControlPacket?) {
+        guard let config = image.config, takes(port, config) else { return (Decision(.pass), nil) }
+        guard image.hosts[from] != nil, from != config.address else {
+            var decision = Decision(.drop(.foreignHost))
+            decision.lookups = [.missing(.hosts, key: "\(from)")]
+            return (decision, nil)
+        }
+        if let reason = Self.classify(packet) { return (Decision(.drop(reason)), nil) }
+        let key = EndpointKey(vni: vni, address: packet.destination)
+        var decision = decide(key, flow: packet.flow, asker: .stage(stage), config)
+        switch decision.verdict {
+        // Gateways are answered where the question is asked.
+        case .answer: decision.verdict = .drop(.noEndpoint)
+        case .send where config.uplink == 0: decision.verdict = .drop(.pending)
+        case .deliver(let ifindex): decision = deliver(decision, ifindex)
+        case .send, .drop, .pass: break
+        }
+        guard stage == .none, config.uplink != 0, decision.isNotHere else { return (decision, nil) }
+        return (decision, ControlPacket.gone(key, from: config.address, to: from, at: tick))
+    }
+
+    func takes(_ port: UInt16, _ config: ConfigRow) -> Bool { port == config.port || config.otherPorts.contains(port) }
+
+    /// Broadcast and multicast destinations that no table need be asked about.
+    private static func classify(_ packet: InnerPacket) -> DropReason? {
+        if packet.destination.isMulticast { return .multicast }
+        return packet.destination.v4 == .max ? .broadcast : nil
+    }
+}
+
+extension Decision {
+    fileprivate var isNotHere: Bool {
+        switch verdict {
+        case .send, .drop(.notHere): true
+        case .deliver, .answer, .drop, .pass: false
+        }
+    }
+}

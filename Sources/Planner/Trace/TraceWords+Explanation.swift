@@ -1,0 +1,82 @@
+import Topology
+
+// What is behind a drop, and what to do about it.
+extension TraceWords {
+    typealias Explanation = (text: String?, hint: String?)
+
+    func explain(_ reason: DropReason, at hop: Underlay.Hop) -> Explanation {
+        let vpc = parties.vpc
+        switch reason {
+        case .noEndpoint: return explainNobody()
+        case .hostDown:
+            let key = EndpointKey(vni: vpc.vni, address: packet.destination)
+            guard let endpoint = index.endpoint(key), let home = index.host(endpoint.host) else { return (nil, nil) }
+            return (
+                "\(home.name), where \(endpoint.name) is, is down (\(home.at))",
+                "take `state: down` off \(home.name) when it is back, or give the endpoint another host"
+            )
+        case .broadcast:
+            return ("broadcast ends at the port: the overlay floods nothing", "send to the addresses of endpoints")
+        case .multicast:
+            return ("multicast ends at the port: the overlay floods nothing", "send to the addresses of endpoints")
+        case .gateway:
+            return (
+                "\(packet.destination) is the gateway of \(parties.fromNetwork.name), which answers echo requests and nothing else",
+                "there is no service behind a gateway: ask for an endpoint, or ping it"
+            )
+        case .timeExceeded:
+            return (
+                "the packet goes to another network with \(packet.hops) \(packet.hops == 1 ? "hop" : "hops") left, and that takes two",
+                "send with a larger TTL"
+            )
+        case .tooBig:
+            guard let config = lastConfig(hop.decision) else { return (nil, nil) }
+            return (
+                "\(packet.size) bytes do not fit: with Geneve the underlay's MTU of \(config.mtu) leaves \(config.usableMTU)",
+                "give the endpoint's interface an MTU of \(config.usableMTU), or the underlay a larger one"
+            )
+        case .pending:
+            return ("an interface does not exist yet", "make it, and `run` or the next `apply` attaches it")
+        case .noVPC: return ("\(host(hop.host)) has no row for \(vpc.name) (VNI \(vpc.vni))", "apply the commit there")
+        case .spoofedIP:
+            return ("\(packet.source) is not the address of who sends from there", "apply the commit there, or look for who uses it")
+        case .unknownPort: return ("no endpoint has that interface", "apply the commit there")
+        case .foreignHost: return ("\(host(hop.host)) does not know who sent it as a host of the topology", "apply the commit there")
+        case .notHere, .stage:
+            return ("the tables of the hosts on the way are of different commits", "wait for `settle`, or apply the commit on all of them")
+        case .malformed, .vlan, .ethertype, .spoofedMAC, .neighbor, .foreignSender, .geneveVersion, .geneveOption, .geneveProtocol,
+            .geneveControl, .outerFragment, .outerChecksum, .noProgram, .internal, .congested:
+            return (nil, nil)
+        }
+    }
+
+    /// Nobody has the destination: where it lies, and what lies there.
+    private func explainNobody() -> Explanation {
+        let (address, vpc) = (packet.destination, parties.vpc)
+        let networks = (index.networksOfVPC[vpc.name] ?? []).map { index.topology.networks[$0] }
+        guard let network = networks.first(where: { $0.cidrs.contains { $0.contains(address) } }) else {
+            let cidrs = vpc.cidrs.map(\.description).joined(separator: ", ")
+            guard vpc.cidrs.contains(where: { $0.contains(address) }) else {
+                return ("\(address) is outside of \(vpc.name) (\(cidrs), \(vpc.at)), and nothing leaves a VPC", nil)
+            }
+            return ("no network of \(vpc.name) has \(address)", "add a Network with it to \(vpc.name) (\(vpc.at))")
+        }
+        if network.gateways.contains(address) {
+            return (
+                "\(address) is the gateway of \(network.name) (\(network.at)), which answers the endpoints of that network alone",
+                "ping the gateway of \(parties.fromNetwork.name)"
+            )
+        }
+        let reserved = network.cidrs.contains { $0.isIPv4 && !$0.isPointToPoint && ($0.first == address || $0.last == address) }
+        if reserved { return ("\(address) is the network or the broadcast address of \(network.name) (\(network.at))", nil) }
+        if parties.isOfOtherVPC {
+            return ("no endpoint of \(network.name) has \(address)", "who shall reach one another must be in one VPC")
+        }
+        return ("no endpoint of \(network.name) has \(address)", "add it to the endpoints of \(network.name) (\(network.at))")
+    }
+
+    private func lastConfig(_ decision: Decision) -> ConfigRow? {
+        guard case .row(.config(let row))? = decision.lookups.last else { return nil }
+        return row
+    }
+}

@@ -1,0 +1,81 @@
+public import ArgumentParser
+import Planner
+import Topology
+
+struct TraceCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "trace",
+        abstract: "Follow a packet through the tables of a commit, with the row and the line behind each hop.",
+        discussion: """
+            Without privileges: from the commit alone, as every host holds it once it has settled. Exit codes: 0 delivered, or \
+            answered by a gateway; 2 dropped or lost; 1 the question has no answer.
+            """)
+
+    @Argument(help: "Who sends: an endpoint's path, such as acme/prod/web/web-1.")
+    var from: String
+
+    @Argument(help: "To whom: an endpoint's path, or an address.")
+    var to: String
+
+    @OptionGroup var source: SourceOptions
+
+    @Option(name: .customLong("protocol"), help: "icmp (an echo request), tcp, udp, sctp or a number. Default: icmp, with a port tcp.")
+    var protocolWord: String?
+
+    @Option(help: "Destination port. Default, where the protocol has ports: \(TraceQuestion.standardPort).")
+    var port: UInt16?
+
+    @Option(help: "Source port. Default, where the protocol has ports: \(TraceQuestion.standardSourcePort).")
+    var sourcePort: UInt16?
+
+    @Option(help: "Family of addresses: 4 or 6. Default: the one both have, IPv4 first.")
+    var ip: TraceQuestion.Family?
+
+    @Option(help: "IPv6 flow label, which has a part in choosing bouncers and dividers.")
+    var flowLabel: UInt32 = 0
+
+    @Option(help: "TTL or hop limit that the packet is sent with.")
+    var ttl: UInt8 = 64
+
+    @Option(help: "Bytes of the IP packet.")
+    var size: Int = TraceQuestion.ping
+
+    @OptionGroup var output: OutputOptions
+
+    func validate() throws {
+        if flowLabel > 0xf_ffff { throw ValidationError("--flow-label has 20 bits: 0 to 1048575") }
+        if !(20...65_535).contains(size) { throw ValidationError("--size is 20 to 65535 bytes") }
+        if output.format == .markdown { throw ValidationError("a trace is text or json") }
+    }
+
+    private var question: TraceQuestion {
+        var question = TraceQuestion(from: from, to: to)
+        (question.family, question.protocolWord) = (ip, protocolWord)
+        (question.port, question.sourcePort, question.flowLabel) = (port, sourcePort, flowLabel)
+        (question.hops, question.size) = (ttl, size)
+        return question
+    }
+
+    func run() throws {
+        let desired = try Reconciliation.load(source, ref: source.revision.ref)
+        let trace = try Self.answer { () throws(TraceQuestion.Refusal) in
+            try Trace(question, topology: desired.topology, commit: desired.commit)
+        }
+        switch output.format {
+        case .json: try Output.print(try Output.json(trace))
+        case .text, .markdown: try Output.print(output.quiet ? trace.closing : trace.text)
+        }
+        if !trace.arrives { throw Exit.dropped }
+    }
+
+    /// A refusal is an error like any other.
+    private static func answer<Value>(_ body: () throws(TraceQuestion.Refusal) -> Value) throws(Failure) -> Value {
+        do throws(TraceQuestion.Refusal) {
+            return try body()
+        } catch {
+            throw Failure(error.message, hint: error.hint)
+        }
+    }
+}
+
+extension TraceQuestion.Family: ExpressibleByArgument {}
