@@ -33,7 +33,7 @@ extension KernelStore {
         return found.sorted { $0.address < $1.address }
     }
 
-    private func traffic(_ names: [UInt32: String]) throws(BPFError) -> [HostStatus.Traffic] {
+    func traffic(_ names: [UInt32: String]) throws(BPFError) -> [HostStatus.Traffic] {
         guard let map = try open(.traffic) else { return [] }
         var found: [HostStatus.Traffic] = []
         try map.forEach { key, value in
@@ -59,7 +59,7 @@ extension KernelStore {
         return found.sorted { ($0.interface, $0.ifindex) < ($1.interface, $1.ifindex) }
     }
 
-    private func drops() throws(BPFError) -> [HostStatus.Drop] {
+    func drops() throws(BPFError) -> [HostStatus.Drop] {
         guard let map = try open("drops") else { return [] }
         var found: [HostStatus.Drop] = []
         for reason in 0..<UInt32(min(map.capacity, Int(MZR_DROP_COUNT.rawValue))) {

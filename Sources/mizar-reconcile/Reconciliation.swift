@@ -88,7 +88,7 @@ struct Reconciliation {
     }
 
     /// Refuses to take over what another host has applied: it would be that host's no longer.
-    private func refuseOthers(_ image: Image, _ topology: Topology) throws {
+    func refuseOthers(_ image: Image, _ topology: Topology) throws {
         let address = topology.hosts.first { $0.name == host.host }?.address
         guard let owner = image.owner(otherThan: host.host, at: address, in: topology) else { return }
         throw Refusal(others: owner, than: host.host, below: host.maps.bpffs)

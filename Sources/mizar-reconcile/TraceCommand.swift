@@ -1,3 +1,4 @@
+import Applier
 public import ArgumentParser
 import Planner
 import Topology
@@ -7,8 +8,9 @@ struct TraceCommand: ParsableCommand {
         commandName: "trace",
         abstract: "Follow a packet through the tables of a commit, with the row and the line behind each hop.",
         discussion: """
-            Without privileges: from the commit alone, as every host holds it once it has settled. Exit codes: 0 delivered, or \
-            answered by a gateway; 2 dropped or lost; 1 the question has no answer.
+            Without privileges: from the commit alone, as every host holds it once it has settled. With --live, on a host: also \
+            what its live rows say and what its programs do with the packet. Exit codes: 0 delivered, or answered by a gateway; 2 \
+            dropped or lost; 1 the question has no answer, or programs and rows disagree.
             """)
 
     @Argument(help: "Who sends: an endpoint's path, such as acme/prod/web/web-1.")
@@ -40,11 +42,19 @@ struct TraceCommand: ParsableCommand {
     @Option(help: "Bytes of the IP packet.")
     var size: Int = TraceQuestion.ping
 
+    @Flag(help: "Run the packet through the programs of this host, too. It is counted like any other, and may make the host ask others.")
+    var live = false
+
+    @Option(help: "With --live: this host's name in the topology.")
+    var host: String?
+
+    @OptionGroup var maps: MapOptions
     @OptionGroup var output: OutputOptions
 
     func validate() throws {
         if flowLabel > 0xf_ffff { throw ValidationError("--flow-label has 20 bits: 0 to 1048575") }
         if !(20...65_535).contains(size) { throw ValidationError("--size is 20 to 65535 bytes") }
+        if live != (host != nil) { throw ValidationError("--live and --host go together") }
         if output.format == .markdown { throw ValidationError("a trace is text or json") }
     }
 
@@ -58,14 +68,39 @@ struct TraceCommand: ParsableCommand {
 
     func run() throws {
         let desired = try Reconciliation.load(source, ref: source.revision.ref)
-        let trace = try Self.answer { () throws(TraceQuestion.Refusal) in
+        var trace = try Self.answer { () throws(TraceQuestion.Refusal) in
             try Trace(question, topology: desired.topology, commit: desired.commit)
         }
+        if let host { try run(&trace, on: host, desired) }
         switch output.format {
         case .json: try Output.print(try Output.json(trace))
         case .text, .markdown: try Output.print(output.quiet ? trace.closing : trace.text)
         }
+        if let live = trace.live, !live.agrees {
+            throw Failure("the programs of \(live.host) do something else than its rows say", hint: "this is a defect of mizar-reconcile")
+        }
         if !trace.arrives { throw Exit.dropped }
+    }
+
+    private func run(_ trace: inout Trace, on name: String, _ desired: Reconciliation.Desired) throws {
+        var options = HostOptions()
+        (options.host, options.maps) = (name, maps)
+        let reconciliation = Reconciliation(source: source, host: options, logger: output.logger)
+        try reconciliation.check(desired)
+        let probes = trace.probes(at: name)
+        guard !probes.isEmpty else {
+            let hosts = trace.ways.flatMap(\.hops).map(\.host)
+            throw Failure(
+                "the packet does not come to host \(name)",
+                hint: "it comes to \(Set(hosts).sorted().joined(separator: ", "))")
+        }
+        let store = try KernelStore(directory: maps.bpffs, forWriting: false)
+        let observation = try store.observe()
+        try reconciliation.refuseOthers(observation.image, desired.topology)
+        let forwarder = try store.forwarder(observation.image)
+        let answers = try probes.map { ($0, try store.run($0, observation.image)) }
+        let interfaces = Dictionary(observation.interfaces.map { ($0.ifindex, $0.name) }) { first, _ in first }
+        trace.add(forwarder, of: name, in: desired.topology, interfaces: interfaces, answers: answers)
     }
 
     /// A refusal is an error like any other.

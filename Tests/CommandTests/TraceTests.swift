@@ -53,4 +53,58 @@ import Testing
         #expect(json.status == 0 && report.ways.map(\.outcome.result) == ["delivered"], "\(json)")
         #expect(try await Self.trace(git, "acme/prod/web/a", "10.0.1.12").status == 2)
     }
+
+    struct LiveReport: Decodable {
+        struct Action: Decodable, Equatable {
+            var kind: String
+            var host: String?
+            var stage: String?
+            var reason: String?
+        }
+        struct Live: Decodable {
+            struct Probe: Decodable {
+                var program: Action
+                var agrees: Bool
+                var commit: [Action]
+            }
+            var probes: [Probe]
+        }
+        var live: Live
+    }
+
+    /// Every kind of answer, at ports, at a bouncer and at the end of a way; in tc and in XDP.
+    @Test(.needsRoot, arguments: ["tc", "xdp"]) func theProgramsAreAsked(_ datapath: String) async throws {
+        var fleet = ScenarioTests.oneNetwork(datapath, hosts: 3)
+        fleet.endpoint("acme/prod/web/c", 12, on: "h1")
+        fleet.roles(on: "h3")
+        try await LabFixture.with(fleet) { lab in
+            func live(_ host: String, _ to: String, _ words: [String] = []) async throws -> [LiveReport.Live.Probe] {
+                let outcome = try await lab.tool(on: host).run(
+                    ["trace", "acme/prod/web/a", to, "--live", "--format", "json"] + lab.arguments(host) + words)
+                #expect(outcome.status != 1, "\(host), \(to), \(words): \(outcome)")
+                return try JSONDecoder().decode(LiveReport.self, from: Data(outcome.output.utf8)).live.probes
+            }
+            let cases: [(host: String, to: String, kinds: [String], words: [String])] = [
+                ("h1", "acme/prod/web/c", ["deliver"], []), ("h1", "acme/prod/web/b", ["send"], ["--ip", "6"]),
+                ("h3", "acme/prod/web/b", ["send"], ["--port", "7"]), ("h2", "acme/prod/web/b", ["deliver", "deliver"], ["--ip", "6"]),
+                ("h1", "10.0.1.1", ["answer"], []), ("h1", "fd00:1:0:1::1", ["answer"], []),
+                ("h1", "10.0.1.1", ["drop"], ["--port", "22"]),
+                ("h3", "10.0.1.99", ["drop"], []), ("h1", "224.0.0.1", ["drop"], []), ("h1", "10.0.1.11", ["drop"], ["--size", "1600"]),
+            ]
+            for (host, to, kinds, words) in cases {
+                let probes = try await live(host, to, words)
+                #expect(probes.map(\.program.kind) == kinds && probes.allSatisfy(\.agrees), "\(host), \(to), \(words): \(probes)")
+            }
+            // What was learned is in the live rows, and is what the programs go by.
+            let straight = LiveReport.Action(kind: "send", host: "h2", stage: "plain")
+            let isLearned = try await eventually {
+                _ = try await lab.pings("acme/prod/web/a", "10.0.1.11")
+                return try await live("h1", "acme/prod/web/b").map(\.program) == [straight]
+            }
+            #expect(isLearned)
+            let elsewhere = try await lab.tool(on: "h2").run(
+                ["trace", "acme/prod/web/a", "acme/prod/web/c", "--live"] + lab.arguments("h2"))
+            #expect(elsewhere.status == 1 && elsewhere.error.contains("does not come to host h2"), "\(elsewhere)")
+        }
+    }
 }

@@ -170,7 +170,40 @@ struct TraceTests {
 
     @Test("the JSON is what docs/schema/trace.schema.json says") func schema() throws {
         let traces = try Self.cases.map { try GoldenTests.json(Self.trace($0.question())) }
-        try GoldenTests.check(traces, by: "trace.schema.json")
+        let live = try [true, false].map { try GoldenTests.json(Self.live(agrees: $0)) }
+        try GoldenTests.check(traces + live, by: "trace.schema.json")
+    }
+
+    /// A trace with what h4 is said to have done; its rows are those of the commit.
+    static func live(agrees: Bool) throws -> Trace {
+        var question = TraceQuestion(from: "acme/prod/web/web-1", to: "acme/prod/web/web-2")
+        question.sourcePort = 1
+        (question.protocolWord, question.size) = ("udp", 100)
+        var trace = try Self.trace(question)
+        let host = try #require(trace.ways.first?.hops.dropFirst().first?.host)
+        var machine = PlanSimulator(name: host)
+        machine.makeInterfaces(topology)
+        let plan = try #require(
+            Planner.plan(topology, host: host, commit: Examples.commit("b"), observation: machine.observation, through: .remove))
+        try machine.apply(plan)
+        let probes = trace.probes(at: host)
+        #expect(probes.count == 1)
+        let to = try #require(IPAddress(agrees ? "172.16.0.2" : "172.16.0.3"))
+        trace.add(
+            Forwarder(machine.image), of: host, in: topology,
+            interfaces: Dictionary(uniqueKeysWithValues: machine.interfaces.map { ($0.ifindex, $0.name) }),
+            answers: probes.map { ($0, TraceProbe.Answer(.send(to: to, stage: .host))) })
+        return trace
+    }
+
+    @Test("a program that does not do what the rows say is shown loudly") func disagreement() throws {
+        let right = try Self.live(agrees: true)
+        #expect(right.live?.agrees == true && right.text.contains("program: to h2, asked as host") && !right.text.contains("DISAGREE"))
+        #expect(right.text.contains("with commit \(Examples.commit("b").prefix(12)) applied"))
+        let wrong = try Self.live(agrees: false)
+        #expect(wrong.live?.agrees == false)
+        #expect(wrong.text.contains("program: to h3, asked as host") && wrong.text.contains("DISAGREE"), "\(wrong.text)")
+        #expect(wrong.text.contains("by the commit: to h2, asked as host"), "\(wrong.text)")
     }
 
     /// TestSupport's second writing of the rule says what can become of a packet for every choice that hashes may make.

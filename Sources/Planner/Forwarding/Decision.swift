@@ -44,6 +44,14 @@ public struct Decision: Hashable, Sendable {
 
     public init(_ verdict: Verdict) { self.verdict = verdict }
 
+    /// Whether the packet goes on with one hop less.
+    public var spendsHop: Bool {
+        switch verdict {
+        case .deliver, .send: crosses
+        case .answer, .drop, .pass: false
+        }
+    }
+
     func with(_ verdict: Verdict) -> Decision {
         var copy = self
         copy.verdict = verdict

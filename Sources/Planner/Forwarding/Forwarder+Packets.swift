@@ -6,22 +6,23 @@ extension Forwarder {
     ///
     /// - Returns: the decision, and the question that the packet gives occasion to ask. It may be asked already.
     public mutating func send(_ packet: InnerPacket, from ifindex: UInt32) -> (decision: Decision, asks: ControlPacket?) {
+        guard let config = image.config else {
+            var decision = Decision(.drop(.internal))
+            decision.lookups = [.missing(.config, key: "0")]
+            return (decision, nil)
+        }
         guard let port = image.ports[ifindex] else {
             var decision = Decision(.drop(.unknownPort))
             decision.lookups = [.missing(.ports, key: "interface \(ifindex)")]
             return (decision, nil)
         }
-        var decision = Decision(.drop(.internal))
+        var decision = Decision(.drop(.spoofedIP))
         decision.lookups = [.row(.port(ifindex, port))]
         if let reason = Self.classify(packet) { return (decision.with(.drop(reason)), nil) }
         let source = EndpointKey(vni: port.vni, address: packet.source)
         let own = image.endpoints[source]
         decision.lookups.append(own.map { .row(.endpoint(source, $0)) } ?? .missing(.endpoints, key: "\(packet.source)"))
-        guard own?.ifindex == ifindex else { return (decision.with(.drop(.spoofedIP)), nil) }
-        guard let config = image.config else {
-            decision.lookups.append(.missing(.config, key: "0"))
-            return (decision, nil)
-        }
+        guard own?.ifindex == ifindex else { return (decision, nil) }
         let key = EndpointKey(vni: port.vni, address: packet.destination)
         let (found, asks) = rule(key, flow: packet.flow, config)
         let earlier = decision.lookups
@@ -42,8 +43,18 @@ extension Forwarder {
         let byTables = decideByTables(key, flow: flow, asker: .port, config)
         var decision = learned ?? byTables
         decision.lookups = [.missing(.endpoints, key: "\(key.address)")] + decision.lookups
-        guard asks, config.uplink != 0, case .send(let host, let stage) = byTables.verdict else { return (decision, nil) }
-        return (decision, ControlPacket.ask(key, from: config.address, to: host, stage: stage, at: tick))
+        guard asks, config.uplink != 0 else { return (decision, nil) }
+        switch byTables.verdict {
+        case .send(let host, let stage):
+            return (decision, ControlPacket.ask(key, from: config.address, to: host, stage: stage, at: tick))
+        case .drop:
+            // Where this host's own tables know that nobody has it, they have the last word on why.
+            guard case .drop = decision.verdict else { return (decision, nil) }
+            decision.verdict = byTables.verdict
+            if learned != nil { decision.lookups += byTables.lookups }
+            return (decision, nil)
+        case .deliver, .answer, .pass: return (decision, nil)
+        }
     }
 
     /// Between two networks the data plane is a router; to another host there must be a way, and room.

@@ -10,6 +10,7 @@ extension Trace {
             for (number, hop) in way.hops.enumerated() { lines += Self.lines(hop, number + 1) }
             lines.append("   \(Self.closing(way.outcome))")
         }
+        lines += liveLines
         lines += ["", closing]
         return lines.map(\.printable).joined(separator: "\n")
     }
@@ -19,6 +20,31 @@ extension Trace {
         let label = packet.flowLabel.map { $0 == 0 ? "" : ", flow label \(Self.hex($0))" } ?? ""
         return "\(name(from)) to \(name(to)) in \(vpc) (VNI \(vni)): \(packet.name)\(ports)\(label), \(packet.size) bytes, "
             + "\(packet.hops) \(packet.hops == 1 ? "hop" : "hops"), flow \(Self.hex(packet.flow))"
+    }
+
+    private var liveLines: [String] {
+        guard let live else { return [] }
+        let commit = live.commit.map { $0.isEmpty ? "a folder" : "commit \($0.prefix(12))" } ?? "nothing"
+        var lines = ["", "On \(live.host), live, with \(commit) applied:"]
+        for (number, probe) in live.probes.enumerated() {
+            lines += Self.lines(probe.rows, number + 1)
+            if probe.rows.action.kind == .drop { lines.append("      -> \(Self.words(drop: probe.rows.action))") }
+            lines.append("      program: \(Self.words(drop: probe.program))")
+            if !probe.agrees { lines.append("   !! THE PROGRAM AND THE ROWS DISAGREE") }
+            if !probe.commit.contains(probe.program) {
+                lines.append("      by the commit: \(probe.commit.map(Self.words(drop:)).joined(separator: ", then "))")
+            }
+        }
+        return lines
+    }
+
+    /// Drops have no line of their own here.
+    private static func words(drop action: Action) -> String {
+        switch action.kind {
+        case .drop: "dropped: \(action.reason?.rawValue ?? "")"
+        case .pass: "left to the stack"
+        case .send, .deliver, .answer: words(action)
+        }
     }
 
     private func name(_ party: Party) -> String { (party.endpoint.map { "\($0) " } ?? "") + "\(party.address)" }

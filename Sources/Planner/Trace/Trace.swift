@@ -16,6 +16,8 @@ public struct Trace: Hashable, Sendable, Encodable {
     public var notes: [String]
     /// By way of tables first; then the direct path, where it is another one.
     public var ways: [Way]
+    /// What a host's programs did, if they were asked.
+    public var live: Live?
 
     /// A sender or a receiver.
     public struct Party: Hashable, Sendable, Encodable {
@@ -73,8 +75,14 @@ public struct Trace: Hashable, Sendable, Encodable {
         /// Whom it could go to, the chosen one first unless it is avoided.
         public var candidates: [Candidate]
         public var action: Action
+        /// The packet as it comes to this hop.
+        var probe: TraceProbe?
 
         public enum Program: String, Hashable, Sendable, Codable { case port, uplink }
+
+        private enum CodingKeys: String, CodingKey {
+            case host, address, program, interface, stage, lookups, candidates, action
+        }
     }
 
     /// A row that was looked for in a table.
@@ -158,5 +166,5 @@ public struct Trace: Hashable, Sendable, Encodable {
     /// Whether somebody gets it, or answers it.
     public var arrives: Bool { outcome.map { $0.kind == .delivered || $0.kind == .answered } ?? false }
 
-    private enum CodingKeys: String, CodingKey { case formatVersion, commit, vpc, vni, from, to, packet, notes, ways }
+    private enum CodingKeys: String, CodingKey { case formatVersion, commit, vpc, vni, from, to, packet, notes, ways, live }
 }

@@ -58,16 +58,19 @@ struct Tracer {
         underlay.hosts[parties.home.address]?.image.config?.directAfter = 1
         let first = send()
         noteMTUs(first)
-        let words = TraceWords(index: index, parties: parties, packet: packet, interfaces: interfaceNames(first))
-        var ways = [words.way(first, .tables)]
+        var ways = [inWords(first, .tables)]
         for question in first.said { settle(question) }
         guard let home = underlay.hosts[parties.home.address], home.learned[parties.vpc.vni]?[parties.destination] != nil else {
             return ways
         }
         let later = send()
-        let laterWords = TraceWords(index: index, parties: parties, packet: packet, interfaces: interfaceNames(later))
-        ways.append(laterWords.way(later, .direct))
+        ways.append(inWords(later, .direct))
         return ways
+    }
+
+    private func inWords(_ way: Underlay.Way, _ kind: Trace.Way.Kind) -> Trace.Way {
+        let words = TraceWords(index: index, interfaces: interfaceNames(way))
+        return TraceOutcome(index: index, parties: parties, packet: packet, words: words).way(way, kind)
     }
 
     /// Sends the packet; a host that it comes to for the first time is compiled, and the packet sent again.

@@ -1,10 +1,62 @@
 import Topology
 
-// What is behind a drop, and what to do about it.
-extension TraceWords {
+/// Ways in words: their hops, where they end, what is behind a drop and what to do about it.
+struct TraceOutcome {
+    let index: TopologyIndex
+    let parties: TraceParties
+    let packet: InnerPacket
+    let words: TraceWords
+
+    func way(_ way: Underlay.Way, _ kind: Trace.Way.Kind) -> Trace.Way {
+        let hops = way.hops.map { hop in
+            let (interface, place): (String, TraceProbe.Place) =
+                switch hop.place {
+                case .port: (parties.from.interface, .port(parties.from.interface))
+                case .uplink(let from, let stage):
+                    (index.host(at: hop.host)?.interface ?? "", .uplink(from: from, stage: stage))
+                }
+            var result = words.hop(hop, interface: interface)
+            result.probe = TraceProbe(place: place, packet: packet, vni: parties.vpc.vni)
+            return result
+        }
+        return Trace.Way(kind: kind, hops: hops, outcome: outcome(way))
+    }
+
+    private func outcome(_ way: Underlay.Way) -> Trace.Outcome {
+        guard let last = way.hops.last else { return Trace.Outcome(kind: .lost, host: parties.home.name) }
+        let name = words.host(last.host)
+        let names = words.names(last.host)
+        switch last.decision.verdict {
+        case .deliver(let ifindex):
+            return Trace.Outcome(
+                kind: .delivered, host: name, interface: names.interface(ifindex),
+                endpoint: endpoint(behind: last.decision))
+        case .answer:
+            return Trace.Outcome(kind: .answered, host: name, interface: parties.from.interface)
+        case .drop(let reason):
+            var outcome = Trace.Outcome(kind: .dropped, host: name, reason: reason)
+            (outcome.explanation, outcome.hint) = explain(reason, at: last)
+            if case .port = last.place { outcome.isTold = reason.isTold }
+            return outcome
+        case .send(let next, _):
+            return Trace.Outcome(
+                kind: .lost, host: name, explanation: "no host of the topology has the address \(words.host(next))")
+        case .pass:
+            return Trace.Outcome(
+                kind: .lost, host: name, explanation: "\(name) takes no Geneve on the port that it came to")
+        }
+    }
+
+    private func endpoint(behind decision: Decision) -> String? {
+        guard case .row(.endpoint(let key, _))? = decision.lookups.last else { return nil }
+        return index.endpoint(key)?.name
+    }
+
+    // MARK: Why, and what to do
+
     typealias Explanation = (text: String?, hint: String?)
 
-    func explain(_ reason: DropReason, at hop: Underlay.Hop) -> Explanation {
+    private func explain(_ reason: DropReason, at hop: Underlay.Hop) -> Explanation {
         let vpc = parties.vpc
         switch reason {
         case .noEndpoint: return explainNobody()
@@ -37,11 +89,11 @@ extension TraceWords {
             )
         case .pending:
             return ("an interface does not exist yet", "make it, and `run` or the next `apply` attaches it")
-        case .noVPC: return ("\(host(hop.host)) has no row for \(vpc.name) (VNI \(vpc.vni))", "apply the commit there")
+        case .noVPC: return ("\(words.host(hop.host)) has no row for \(vpc.name) (VNI \(vpc.vni))", "apply the commit there")
         case .spoofedIP:
             return ("\(packet.source) is not the address of who sends from there", "apply the commit there, or look for who uses it")
         case .unknownPort: return ("no endpoint has that interface", "apply the commit there")
-        case .foreignHost: return ("\(host(hop.host)) does not know who sent it as a host of the topology", "apply the commit there")
+        case .foreignHost: return ("\(words.host(hop.host)) does not know who sent it as a host of the topology", "apply the commit there")
         case .notHere, .stage:
             return ("the tables of the hosts on the way are of different commits", "wait for `settle`, or apply the commit on all of them")
         case .malformed, .vlan, .ethertype, .spoofedMAC, .neighbor, .foreignSender, .geneveVersion, .geneveOption, .geneveProtocol,
