@@ -136,10 +136,11 @@ struct Differ {
     private mutating func diffBase() {
         if let config = next.config { diffConfig(config) }
         for (address, row) in next.hosts where live.hosts[address] != row {
-            schedule(.base, .add, before: live.hosts[address].map { .host(address, $0) }, after: .host(address, row))
+            let phase: Phase = index.host(at: address) == nil ? .switch : .add
+            schedule(.base, phase, before: live.hosts[address].map { .host(address, $0) }, after: .host(address, row))
         }
         // A host that left knows nothing of a VNI that passed on: it goes before the heir's rows come.
-        let rank: Rank = meanwhile.released.isEmpty ? .removeHosts : .release
+        let rank: Rank = meanwhile.released.isEmpty && !meanwhile.endsHandover ? .removeHosts : .release
         for (address, row) in live.hosts where next.hosts[address] == nil {
             schedule(rank, address == host.address ? .add : .remove, before: .host(address, row), after: nil)
         }

@@ -18,6 +18,12 @@ extension Meanwhile {
         if portSwitchDue != nil, found.port != wanted {
             next.config?.port = found.port
             next.config?.otherPorts = Self.fitting([wanted] + others)
+        } else if found.port != wanted {
+            // They never take it: what was learned of them ends, while what they send is still taken.
+            for address in hostDue.keys {
+                switched.hosts[address]?.isDown = true
+                next.hosts[address]?.isDown = true
+            }
         }
     }
 

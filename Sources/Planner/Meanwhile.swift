@@ -9,7 +9,7 @@ import Topology
 ///   host that left stay for two settle times, and follow the topology.
 /// - A pointer stays on its target while that lives, for one settle time; a row that is new here starts with the targets
 ///   of the commit before.
-/// - A VNI that passes to another VPC is empty for two.
+/// - A VNI that passes to another VPC is empty for two, and while Geneve is taken from a host that left.
 /// - Another UDP port of Geneve is taken at once, sent to after one settle time, and the only one after two.
 ///
 /// Each of these has one clock, a row of `waits`, keyed by what is waited for: when that changes, the clock starts again.
@@ -31,6 +31,8 @@ struct Meanwhile {
     var waits: [UInt64: UInt64] = [:]
     /// VNIs whose rows are another VPC's, or were a moment ago.
     var released: Set<UInt32> = []
+    /// Whether a VNI has been empty for long enough: its heir's rows may come now.
+    var endsHandover = false
     /// Nanoseconds until each waiting thing is due.
     var handoverDue: [UInt32: UInt64] = [:]
     var hostDue: [IPAddress: UInt64] = [:]
@@ -67,11 +69,12 @@ struct Meanwhile {
         let compiler = Compiler(index: index, host: host, interfaces: byName, straight: straight)
         let uplinkMTU = observation.interface(host.interface)?.mtu
         final = compiler.image(uplinkMTU: uplinkMTU)
+        findLeavers()
         findHandovers()
         let ports = keptPorts()
         switched = compiler.image(uplinkMTU: uplinkMTU, keeping: keptRoles(ports: ports))
         for vni in handoverDue.keys { Self.clear(vni, from: &switched) }
-        keepHosts()
+        for address in hostDue.keys { switched.hosts[address] = live.hosts[address] }
         for (ifindex, row) in ports {
             switched.ports[ifindex] = row
             if switched.direct[row.vni] == nil { switched.direct[row.vni] = compiler.directCapacity(vni: row.vni) }
@@ -111,6 +114,17 @@ struct Meanwhile {
         return hash.value & ~tombstone
     }
 
+    // MARK: Hosts that left
+
+    private mutating func findLeavers() {
+        for address in live.hosts.keys where final.hosts[address] == nil && address != host.address {
+            let digest = Self.digest(.host) { $0.combine(address.bits) }
+            // A host that no commit knows is drift: Geneve from it is what the one before and this one both forbid.
+            if let base, base.host(at: address) == nil, live.waits[digest] == nil { continue }
+            if let due = remaining(.remove, digest) { hostDue[address] = due }
+        }
+    }
+
     // MARK: VNIs that change hands
 
     /// A VNI (24 bits) that was this VPC's, as a key of `waits`: to be read back when nothing else remembers it.
@@ -130,15 +144,20 @@ struct Meanwhile {
                 waits[Self.tombstone(vni: vni, vpc: vpc)] = now
             }
         }
+        // A host that left may never have heard of it: while Geneve is taken from it, the heir waits.
+        let departure = hostDue.values.max()
+        for (digest, since) in live.waits where digest & Self.tombstone != 0 {
+            if mayWait, remaining(.remove, digest) != nil { continue }
+            if departure == nil { endsHandover = true } else { waits[digest] = since }
+        }
         guard mayWait else { return }
-        for (digest, _) in live.waits where digest & Self.tombstone != 0 { _ = remaining(.remove, digest) }
         for (digest, since) in waits where digest & Self.tombstone != 0 {
             let vni = UInt32(digest & 0xff_ffff)
             guard let heir = index.vpc(vni: vni).map({ StableHash.id($0.name) }),
                 digest != Self.tombstone(vni: vni, vpc: heir), live.vpcs[vni]?.vpc != heir
             else { continue }
             released.insert(vni)
-            handoverDue[vni] = max(handoverDue[vni] ?? 0, since + longest - now)
+            handoverDue[vni] = max(handoverDue[vni] ?? 0, departure ?? 0, max(since + longest, now) - now)
         }
     }
 
@@ -209,17 +228,6 @@ struct Meanwhile {
             roleDue[vpc.name] = due
         }
         return kept
-    }
-
-    private mutating func keepHosts() {
-        for (address, row) in live.hosts where final.hosts[address] == nil && address != host.address {
-            let digest = Self.digest(.host) { $0.combine(address.bits) }
-            // A host that no commit knows is drift: Geneve from it is what the one before and this one both forbid.
-            if let base, base.host(at: address) == nil, live.waits[digest] == nil { continue }
-            guard let due = remaining(.remove, digest) else { continue }
-            hostDue[address] = due
-            switched.hosts[address] = row
-        }
     }
 
     /// Rows that lead to the new home of an endpoint that was here, for who still sends to this host.
