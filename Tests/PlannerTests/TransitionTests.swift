@@ -106,81 +106,11 @@ struct TransitionTests {
         }
     }
 
-    /// Hosts notice within 0.6 of a settle time, and act within 0.3 of one of being due.
     private func run(seed: Int, kinds: [Mutation], commits: Int, changes: ClosedRange<Int> = 1...3) throws {
-        var random = SeededGenerator(seed: UInt64(seed))
-        let settle: UInt64 = 60_000_000_000
-        var builder = TopologyBuilder.random(using: &random, endpoints: 1...3)
-        var topologies = [builder.build()]
-        var fleet = Fleet(topologies[0])
-        _ = try fleet.converge(to: topologies[0], base: nil, seed: seed)
-        var done: [Mutation] = []
-        for _ in 0..<commits {
-            done += builder.mutate(Int.random(in: changes, using: &random), using: &random, among: kinds)
-            topologies.append(builder.build())
-        }
-        for topology in topologies { for host in topology.hosts { fleet.join(host.name, topology) } }
-        let watch = try Watch(topologies, fleet: fleet, note: "seed \(seed), \(done)")
-        /// When each commit is made, and when each host runs: noticing, then ticks.
-        var made: [UInt64] = [0]
-        for number in 1..<topologies.count {
-            made.append(number == 1 ? 0 : made[number - 1] + .random(in: 0...(2 * settle), using: &random))
-        }
-        let end = (made.last ?? 0) + 5 * settle
-        struct Runner {
-            var notices: [UInt64]
-            var applied = 0
-            var wakes: UInt64
-            var steps: ArraySlice<Step> = []
-        }
-        var runners: [String: Runner] = [:]
-        for name in fleet.hosts.keys.sorted() {
-            let notices = made.map { $0 == 0 && topologies.count == 1 ? 0 : $0 + .random(in: 0...(settle * 6 / 10), using: &random) }
-            runners[name] = Runner(notices: notices, wakes: notices[1])
-        }
-        let names = runners.keys.sorted()
-        var clock: UInt64 = 0
-        while clock < end {
-            // Whoever is in the middle of a plan goes on in random order; the clock moves when all are idle, or a little.
-            let busy = names.filter { runners[$0]?.steps.isEmpty == false }
-            if let name = busy.randomElement(using: &random), !random.oneIn(4) || busy.count == names.count {
-                for _ in 0..<Int.random(in: 1...4, using: &random) {
-                    guard let step = runners[name]?.steps.popFirst() else { break }
-                    do { try fleet.hosts[name]?.apply(step) } catch { Issue.record("\(watch.note), \(name): \(error)") }
-                    watch.look(fleet, after: step, of: name)
-                }
-                continue
-            }
-            guard
-                let name = names.filter({ runners[$0]?.steps.isEmpty == true }).min(by: {
-                    (runners[$0]?.wakes ?? 0, $0) < (runners[$1]?.wakes ?? 0, $1)
-                }),
-                var runner = runners[name]
-            else { continue }
-            // Nobody may be in the middle of an old plan for long.
-            if !busy.isEmpty, runner.wakes > clock + settle / 50 {
-                for name in busy {
-                    while let step = runners[name]?.steps.popFirst() {
-                        do { try fleet.hosts[name]?.apply(step) } catch { Issue.record("\(watch.note), \(name): \(error)") }
-                        watch.look(fleet, after: step, of: name)
-                    }
-                }
-            }
-            clock = max(clock, runner.wakes)
-            let newest = topologies.indices.dropFirst().last { runner.notices[$0] <= clock } ?? 1
-            let topology = topologies[newest]
-            if topology.hosts.contains(where: { $0.name == name }) {
-                fleet.hosts[name]?.now = 1_000_000_000 + clock
-                runner.steps = try fleet.plan(
-                    name, topology, base: topologies[runner.applied], commit: newest
-                ).steps[...]
-                runner.applied = newest
-            }
-            runner.wakes = clock + .random(in: (settle / 20)...(settle * 3 / 10), using: &random)
-            if let notice = runner.notices.first(where: { $0 > clock }) { runner.wakes = min(runner.wakes, notice) }
-            runners[name] = runner
-        }
-        guard let last = topologies.last else { return }
-        for host in last.hosts { fleet.expectFresh(host.name, last, note: watch.note) }
+        var rollout = try Rollout(seed: seed, kinds: kinds, commits: commits, changes: changes)
+        let watch = try Watch(rollout.topologies, fleet: rollout.fleet, note: rollout.note)
+        try rollout.run(watch)
+        guard let last = rollout.topologies.last else { return }
+        for host in last.hosts { rollout.fleet.expectFresh(host.name, last, note: rollout.note) }
     }
 }
