@@ -105,10 +105,11 @@ static __always_inline int port_packet(struct __sk_buff *skb, struct cursor *c, 
 		return MZR_DROP_INTERNAL;
 	go = head(row, &in, heading, sender->moment, &way);
 	if (go == GO_DROP) {
+		reason = way.reason;
 		/* Somebody may have it by now. */
 		if (way.found & DIRECT_NOBODY && way.found & DIRECT_ASK && row->uplink)
 			ask_tables(skb, row, &in, &way);
-		return way.reason;
+		return reason;
 	}
 	/* A frame for everybody does not carry a packet for one, RFC 1122 3.3.6. */
 	if (sender->cast)

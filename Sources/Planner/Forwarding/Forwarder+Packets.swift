@@ -44,17 +44,8 @@ extension Forwarder {
         var decision = learned ?? byTables
         decision.lookups = [.missing(.endpoints, key: "\(key.address)")] + decision.lookups
         guard asks, config.uplink != 0 else { return (decision, nil) }
-        switch byTables.verdict {
-        case .send(let host, let stage):
-            return (decision, ControlPacket.ask(key, from: config.address, to: host, stage: stage, at: tick))
-        case .drop:
-            // Where this host's own tables know that nobody has it, they have the last word on why.
-            guard case .drop = decision.verdict else { return (decision, nil) }
-            decision.verdict = byTables.verdict
-            if learned != nil { decision.lookups += byTables.lookups }
-            return (decision, nil)
-        case .deliver, .answer, .pass: return (decision, nil)
-        }
+        guard case .send(let host, let stage) = byTables.verdict else { return (decision, nil) }
+        return (decision, ControlPacket.ask(key, from: config.address, to: host, stage: stage, at: tick))
     }
 
     /// Between two networks the data plane is a router; to another host there must be a way, and room.
