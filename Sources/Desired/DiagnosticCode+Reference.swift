@@ -26,7 +26,7 @@ extension DiagnosticCode {
         case .duplicateName, .secondCluster, .duplicateVNI, .overlapInVPC, .outsideVPC, .overlappingNetworks,
             .gatewayOutside, .secondGateway, .gatewayReserved, .outsideNetwork, .addressTaken, .addressReserved,
             .addressOfGateway, .repeatedAddress, .interfaceTaken, .interfaceOfUnderlay, .hostAddressTaken,
-            .noEligibleHost, .fewEligibleHosts, .roleLimit, .idCollision:
+            .noEligibleHost, .fewEligibleHosts, .roleLimit, .idCollision, .ambiguousRoutes, .underlayInBlock:
             ruleEntry
         }
     }
@@ -164,7 +164,7 @@ extension DiagnosticCode {
         case .unknownValue:
             Entry(
                 title: "unknown word",
-                explanation: "`state` is active, draining or down; `datapath` is auto, xdp or tc.",
+                explanation: "`state` is active, draining or down; `datapath` is auto, xdp or tc; `type` is simple or host.",
                 remedy: "Take the suggestion: `state: drainig` is `state: draining`.")
         case .badCIDR:
             Entry(

@@ -108,6 +108,18 @@ extension DiagnosticCode {
                 title: "more than 64 bouncers or dividers",
                 explanation: "A warning: a row has room for 64 hosts, so 64 serve.",
                 remedy: "Ask for 64 at most.")
+        case .ambiguousRoutes:
+            Entry(
+                title: "two routes to one address",
+                explanation: "A host has routes to the blocks of each VPC that it has a host endpoint in. An address of two of "
+                    + "them would have two routes, so their VPCs' blocks do not overlap, and a VPC has one host endpoint a host.",
+                remedy: "Put both addresses on one endpoint (`ips: [...]`), or the endpoints on different hosts.")
+        case .underlayInBlock:
+            Entry(
+                title: "underlay within a host endpoint's VPC",
+                explanation: "A host with a host endpoint sends to all of the VPC's blocks through it. If one of them holds "
+                    + "the underlay address of a host, that host would no longer be reached. Reported once a block.",
+                remedy: "Give the VPC blocks that hold no host's `address`; without a host endpoint any block will do.")
         default:
             Entry(
                 title: "two names with one id",

@@ -69,6 +69,8 @@ public enum DiagnosticCode: String, CaseIterable, Sendable {
     case fewEligibleHosts = "MZ419"
     case roleLimit = "MZ420"
     case idCollision = "MZ421"
+    case ambiguousRoutes = "MZ422"
+    case underlayInBlock = "MZ423"
 
     public var severity: Diagnostic.Severity {
         self == .fewEligibleHosts || self == .roleLimit ? .warning : .error

@@ -137,7 +137,9 @@ struct EndpointDraft: Sendable {
     var name: String
     var mark: Mark
     var addresses: [Located<IPAddress>]
+    var type: EndpointType
     var host: Located<String>?
+    /// Of a host endpoint, its device's, if one is given.
     var interface: Located<String>?
     var mac: MACAddress?
 }

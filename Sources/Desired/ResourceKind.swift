@@ -32,7 +32,15 @@ enum ResourceKind: String, CaseIterable, Sendable {
 enum Field: String, Sendable {
     case apiVersion, kind, name, port, settle, address, interface, zone, weight, state, datapath, mtu, vni, cidrs
     case dividers, bouncers, gateway, gateways, endpoints, network, ip, ips, host, mac
-    case direct, after, age, health, interval, count
+    case direct, after, age, health, interval, count, type
+}
+
+/// What is behind an endpoint's port.
+enum EndpointType: String, CaseIterable, Sendable {
+    /// Whatever somebody connects to its interface.
+    case simple
+    /// The host itself.
+    case host
 }
 
 /// Which fields a mapping may have and which it must.
@@ -60,5 +68,6 @@ struct Shape: Sendable {
         "a Network", required: [.apiVersion, .kind, .name, .cidrs],
         optional: [.bouncers, .gateway, .gateways, .endpoints])
     static let endpoints = Shape("an Endpoints document", required: [.apiVersion, .kind, .network, .endpoints])
-    static let endpoint = Shape("an endpoint", required: [.host, .interface], optional: [.ip, .ips, .mac])
+    static let endpoint = Shape("an endpoint", required: [.host, .interface], optional: [.ip, .ips, .mac, .type])
+    static let hostEndpoint = Shape("a host endpoint", required: [.host], optional: [.interface, .ip, .ips, .mac, .type])
 }

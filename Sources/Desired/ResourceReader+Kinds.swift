@@ -190,16 +190,23 @@ extension ResourceReader {
             }
             return nil
         }
-        let fields = fields(of: value, .endpoint)
+        // What it must have depends on its type; a type that is none is said below.
+        let isHost =
+            self.value(of: .type, in: value).map {
+                (yaml.nodes[$0].kind == .plain || yaml.nodes[$0].kind == .text) && yaml.string($0) == EndpointType.host.rawValue
+            } ?? false
+        let shape = isHost ? Shape.hostEndpoint : Shape.endpoint
+        let fields = fields(of: value, shape)
         if fields[.ip] == nil, fields[.ips] == nil, !hasUnknownFields(fields) {
-            missing(.ip, in: fields, .endpoint, hint: "add ip: or ips:")
+            missing(.ip, in: fields, shape, hint: "add ip: or ips:")
         }
+        let type = word(fields, .type, EndpointType.simple)
         let addresses = addresses(fields, .ip, .ips)
         let host = string(fields, .host)
         let interface = interface(fields)
         let mac = mac(fields)
         return EndpointDraft(
-            name: name?.value ?? "", mark: yaml.nodes[key].mark, addresses: addresses, host: host,
+            name: name?.value ?? "", mark: yaml.nodes[key].mark, addresses: addresses, type: type ?? .simple, host: host,
             interface: interface, mac: mac)
     }
 

@@ -122,7 +122,7 @@ struct ResourceReader {
 
     // MARK: Nodes
 
-    private func value(of field: Field, in mapping: Int) -> Int? {
+    func value(of field: Field, in mapping: Int) -> Int? {
         let bytes = Array(field.rawValue.utf8)
         var child = mapping + 1
         while child < yaml.nodes[mapping].next {

@@ -51,12 +51,15 @@ extension TopologyCheck {
                 }
             }
             if let network { checkAddresses(of: draft, network, file, place, &claims) }
-            checkPort(of: draft, file, place, &claims)
-            guard let network = document.network, let host = draft.host, let interface = draft.interface else { continue }
+            checkPort(of: draft, name, file, place, &claims)
+            if let network, draft.type == .host { noteHostEndpoint(draft, network, place) }
+            guard let network = document.network, let host = draft.host, let interfaces = interfaces(of: draft, name) else {
+                continue
+            }
             endpoints.append(
                 Endpoint(
                     name: name, network: network.text, addresses: draft.addresses.map(\.value), host: host.value,
-                    interface: interface.value, mac: draft.mac, at: location(place)))
+                    interface: interfaces.port, device: interfaces.device, mac: draft.mac, at: location(place)))
         }
     }
 
@@ -96,25 +99,38 @@ extension TopologyCheck {
         }
     }
 
-    private mutating func checkPort(of draft: EndpointDraft, _ file: Int, _ place: Place, _ claims: inout Claims) {
+    /// The interfaces on its host that an endpoint needs; nil if that is unknown.
+    private func interfaces(of draft: EndpointDraft, _ path: String) -> (port: String, device: String?)? {
+        switch draft.type {
+        case .simple: draft.interface.map { ($0.value, nil) }
+        case .host: (Endpoint.portName(of: path), draft.interface?.value ?? Endpoint.deviceName(of: path))
+        }
+    }
+
+    private mutating func checkPort(
+        of draft: EndpointDraft, _ path: String, _ file: Int, _ place: Place, _ claims: inout Claims
+    ) {
         guard let host = draft.host else { return }
         guard let index = hostByName[host.value] else {
             return miss(.host, host.value, Place(file: file, mark: host.mark))
         }
-        guard let interface = draft.interface else { return }
-        let at = Place(file: file, mark: interface.mark)
-        if hosts[index].draft.interface?.value == interface.value {
-            return report(
-                .interfaceOfUnderlay, at, "“\(interface.value)” is the uplink of host “\(host.value)”",
-                hint: "name the endpoint's own veth or tap", other: hosts[index].place)
-        }
-        let key = Claims.Interface(host: index, name: interface.value)
-        if let first = claims.interfaces.updateValue(place, forKey: key) {
-            claims.interfaces[key] = first
-            report(
-                .interfaceTaken, at,
-                "“\(interface.value)” of host “\(host.value)” is the interface of the endpoint at \(location(first))",
-                hint: "give one of them another", other: first)
+        guard let interfaces = interfaces(of: draft, path) else { return }
+        for name in [interfaces.device, interfaces.port].compactMap(\.self) {
+            // A name that nobody wrote has the endpoint's own place.
+            let at = draft.interface.flatMap { $0.value == name ? Place(file: file, mark: $0.mark) : nil } ?? place
+            if hosts[index].draft.interface?.value == name {
+                return report(
+                    .interfaceOfUnderlay, at, "“\(name)” is the uplink of host “\(host.value)”",
+                    hint: "name the endpoint's own veth or tap", other: hosts[index].place)
+            }
+            let key = Claims.Interface(host: index, name: name)
+            if let first = claims.interfaces.updateValue(place, forKey: key) {
+                claims.interfaces[key] = first
+                return report(
+                    .interfaceTaken, at,
+                    "“\(name)” of host “\(host.value)” is the interface of the endpoint at \(location(first))",
+                    hint: "give one of them another", other: first)
+            }
         }
     }
 }

@@ -82,8 +82,8 @@ extension TopologyCheck {
         return block.isIPv4 && address == block.last ? "broadcast" : nil
     }
 
-    /// A block, where it is written, and the name of its network.
-    private struct Owned {
+    /// A block, its place for a message, and the name of whose it is.
+    struct Owned {
         var block: CIDR
         var place: Place
         var owner: String
@@ -122,7 +122,7 @@ extension TopologyCheck {
     ///
     /// Blocks either contain each other or are apart. So in the order of their prefixes, larger ones first, the blocks
     /// around one are a stack. What is not an inner block is apart from all others: mending one finds no new one.
-    private static func overlaps(_ blocks: [Owned]) -> [(inner: Owned, outer: Owned)] {
+    static func overlaps(_ blocks: [Owned]) -> [(inner: Owned, outer: Owned)] {
         let sorted = blocks.sorted { left, right in
             if left.block.isIPv4 != right.block.isIPv4 { return left.block.isIPv4 }
             return (left.block, left.place) < (right.block, right.place)

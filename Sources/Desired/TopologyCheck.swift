@@ -5,7 +5,7 @@ import Topology
 /// Each wrong thing is reported once, where it is wrong: what only follows from another error stays silent.
 struct TopologyCheck {
     /// A place in one of `files`.
-    struct Place: Comparable {
+    struct Place: Comparable, Hashable {
         var file: Int
         var mark: Mark
 
@@ -50,6 +50,7 @@ struct TopologyCheck {
     var vpcs: [VPCFacts] = []
     var networks: [NetworkFacts] = []
     var endpoints: [Endpoint] = []
+    var hostEndpoints: [HostEndpointFacts] = []
     var hostByName: [String: Int] = [:]
     var tenantByName: [String: Place] = [:]
     var vpcByName: [String: Int] = [:]
@@ -74,6 +75,7 @@ struct TopologyCheck {
         collectNetworks()
         checkOverlaps()
         checkEndpoints()
+        checkHostEndpoints()
         checkRoles()
         reportMissing()
         if !files.contains(where: \.hasDocuments) {

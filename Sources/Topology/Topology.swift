@@ -182,14 +182,16 @@ public struct Endpoint: Hashable, Sendable {
     /// At least one, in the order of the file.
     public var addresses: [IPAddress]
     public var host: String
-    /// The host-side veth or tap.
+    /// The interface that is the endpoint's port: the host-side veth or tap; of a host endpoint, the far end of its device.
     public var interface: String
-    /// Enforced at the port; nil: learned.
+    /// Of a host endpoint (`type: host`): the interface that the host itself has in the network.
+    public var device: String?
+    /// Enforced at the port; nil: learned, or a host endpoint's by its address.
     public var mac: MACAddress?
     public var at: SourceLocation
 
     public init(
-        name: String, network: String, addresses: [IPAddress], host: String, interface: String,
+        name: String, network: String, addresses: [IPAddress], host: String, interface: String, device: String? = nil,
         mac: MACAddress? = nil, at: SourceLocation
     ) {
         self.name = name
@@ -197,6 +199,7 @@ public struct Endpoint: Hashable, Sendable {
         self.addresses = addresses
         self.host = host
         self.interface = interface
+        self.device = device
         self.mac = mac
         self.at = at
     }
