@@ -13,6 +13,15 @@ struct Link: Hashable, Sendable {
     var isNativeXDP = false
     /// Whether its other end is in another network namespace.
     var isPeerElsewhere = false
+    /// `veth`, or what else makes such interfaces; empty: a driver.
+    var kind = ""
+    var mac = MACAddress(bits: 0)
+    /// Whether somebody has set it up, carrier or not.
+    var isUp = false
+    var alias = ""
+    var group: UInt32 = 0
+    /// A veth's other end; 0: it is in another network namespace.
+    var peer: UInt32 = 0
 }
 
 extension NetlinkSocket {
@@ -20,12 +29,21 @@ extension NetlinkSocket {
     func links() throws(BPFError) -> [Link] {
         try dump(Int(RTM_GETLINK), ifinfomsg(), "the interfaces") { message -> Link? in
             guard message.count >= MemoryLayout<ifinfomsg>.size else { return nil }
-            var link = Link(ifindex: UInt32(bitPattern: message.loadUnaligned(as: ifinfomsg.self).ifi_index))
+            let header = message.loadUnaligned(as: ifinfomsg.self)
+            var link = Link(ifindex: UInt32(bitPattern: header.ifi_index), isUp: header.ifi_flags & 1 != 0)  // IFF_UP
             forEachAttribute(of: message, after: MemoryLayout<ifinfomsg>.size) { type, value in
                 switch type {
                 case Int(IFLA_IFNAME): link.name = cString(value)
                 case Int(IFLA_MTU) where value.count == 4: link.mtu = Int(value.loadUnaligned(as: UInt32.self))
+                case Int(IFLA_ADDRESS) where value.count == 6: link.mac = MACAddress(bytes: value)
+                case Int(IFLA_IFALIAS): link.alias = cString(value)
+                case Int(IFLA_GROUP) where value.count == 4: link.group = value.loadUnaligned(as: UInt32.self)
+                case Int(IFLA_LINK) where value.count == 4: link.peer = value.loadUnaligned(as: UInt32.self)
                 case Int(IFLA_LINK_NETNSID): link.isPeerElsewhere = true
+                case Int(IFLA_LINKINFO):
+                    forEachAttribute(of: value, after: 0) { type, value in
+                        if type == Int(IFLA_INFO_KIND) { link.kind = cString(value) }
+                    }
                 case Int(IFLA_XDP):
                     forEachAttribute(of: value, after: 0) { type, value in
                         switch type {
@@ -39,13 +57,21 @@ extension NetlinkSocket {
                 default: break
                 }
             }
+            if link.isPeerElsewhere { link.peer = 0 }
             return link
         }
     }
 
-    /// RTM_GETADDR: every address, by interface index.
-    func addresses() throws(BPFError) -> [UInt32: [IPAddress]] {
-        let found = try dump(Int(RTM_GETADDR), ifaddrmsg(), "the addresses") { message -> (UInt32, IPAddress)? in
+    /// An address of an interface, with the length of the prefix that it was given with.
+    struct InterfaceAddress: Hashable {
+        var ifindex: UInt32
+        var address: IPAddress
+        var length: Int
+    }
+
+    /// RTM_GETADDR: every address of the namespace.
+    func interfaceAddresses() throws(BPFError) -> [InterfaceAddress] {
+        try dump(Int(RTM_GETADDR), ifaddrmsg(), "the addresses") { message -> InterfaceAddress? in
             guard message.count >= MemoryLayout<ifaddrmsg>.size else { return nil }
             let header = message.loadUnaligned(as: ifaddrmsg.self)
             var address: IPAddress?
@@ -60,10 +86,12 @@ extension NetlinkSocket {
                     address = IPAddress(bytes: value)
                 }
             }
-            return address.map { (header.ifa_index, $0) }
+            return address.map { InterfaceAddress(ifindex: header.ifa_index, address: $0, length: Int(header.ifa_prefixlen)) }
         }
-        var addresses: [UInt32: [IPAddress]] = [:]
-        for (ifindex, address) in found { addresses[ifindex, default: []].append(address) }
-        return addresses.mapValues { $0.sorted() }
+    }
+
+    /// The addresses by interface index.
+    func addresses() throws(BPFError) -> [UInt32: [IPAddress]] {
+        Dictionary(grouping: try interfaceAddresses(), by: \.ifindex).mapValues { $0.map(\.address).sorted() }
     }
 }

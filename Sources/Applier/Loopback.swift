@@ -12,11 +12,5 @@ enum Loopback {
     /// As interfaces of this host are by default.
     static func restore() throws(BPFError) { try set(HostCheck.text(of: "\(directory)/default/forwarding")) }
 
-    private static func set(_ value: String) throws(BPFError) {
-        let path = "\(directory)/lo/forwarding"
-        let raw = open(path, O_WRONLY | O_CLOEXEC)
-        guard raw >= 0 else { throw BPFError("set", path, .errno(errno)) }
-        let file = Descriptor(owning: raw)
-        guard write(file.raw, value, value.utf8.count) >= 0 else { throw BPFError("set", path, .errno(errno)) }
-    }
+    private static func set(_ value: String) throws(BPFError) { try Setting.write(value, to: "\(directory)/lo/forwarding") }
 }

@@ -5,34 +5,67 @@ import Glibc
 struct NetlinkSocket: ~Copyable {
     private let owner: Descriptor
 
-    init() throws(BPFError) {
+    /// - Parameter strictly: the kernel leaves out of a dump what the request's header and attributes do not match; where it
+    ///   cannot, it refuses the request.
+    init(strictly: Bool = false) throws(BPFError) {
         let raw = socket(AF_NETLINK, Int32(SOCK_RAW.rawValue) | Int32(SOCK_CLOEXEC.rawValue), NETLINK_ROUTE)
         guard raw >= 0 else { throw BPFError("open", "a netlink socket", .errno(errno)) }
         owner = Descriptor(owning: raw)
+        // Refusals come with a sentence, and without a copy of the request; a kernel that cannot do that says less.
+        for option in [NETLINK_EXT_ACK, NETLINK_CAP_ACK] + (strictly ? [NETLINK_GET_STRICT_CHK] : []) {
+            var on: Int32 = 1
+            setsockopt(raw, SOL_NETLINK, option, &on, socklen_t(MemoryLayout<Int32>.size))
+        }
     }
 
     /// Asks for all objects of a kind and gives what `read` makes of each message's payload.
     ///
     /// An answer that the kernel marks as inconsistent, because something changed meanwhile, is asked for again.
+    ///
+    /// - Parameter more: attributes of the request.
     func dump<Header: BitwiseCopyable, Found>(
-        _ type: Int, _ header: Header, _ what: String, _ read: (UnsafeRawBufferPointer) -> Found?
+        _ type: Int, _ header: Header, _ what: String, more: (inout NetlinkMessage) -> Void = { _ in },
+        _ read: (UnsafeRawBufferPointer) -> Found?
     ) throws(BPFError) -> [Found] {
+        var message = NetlinkMessage(type, flags: NLM_F_ROOT | NLM_F_MATCH, header)
+        more(&message)
         for _ in 0..<16 {
-            try send(type, header, what)
+            try send(message, "list", what)
             var found: [Found] = []
             if try receive(what, { if let one = read($0) { found.append(one) } }) { return found }
         }
         throw BPFError("list", what, .errno(EAGAIN))
     }
 
-    private func send<Header: BitwiseCopyable>(_ type: Int, _ header: Header, _ what: String) throws(BPFError) {
-        var request = nlmsghdr()
-        request.nlmsg_len = UInt32(MemoryLayout<nlmsghdr>.size + MemoryLayout<Header>.size)
-        request.nlmsg_type = UInt16(type)
-        request.nlmsg_flags = UInt16(NLM_F_REQUEST | NLM_F_ROOT | NLM_F_MATCH)
-        let bytes = withUnsafeBytes(of: request) { Array($0) } + withUnsafeBytes(of: header) { Array($0) }
+    /// Asks for a change (`NetlinkMessage(change:)`) and waits until the kernel has made or refused it.
+    func request(_ message: NetlinkMessage, _ operation: String, _ subject: String) throws(BPFError) {
+        try send(message, operation, subject)
+        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 13, alignment: 8)
+        defer { buffer.deallocate() }
+        while true {
+            let length = recv(owner.raw, buffer.baseAddress, buffer.count, 0)
+            if length < 0, errno == EINTR { continue }
+            let (headerSize, answerSize) = (MemoryLayout<nlmsghdr>.size, MemoryLayout<nlmsgerr>.size)
+            guard length >= headerSize + answerSize else { throw BPFError(operation, subject, .errno(length < 0 ? errno : EBADMSG)) }
+            let header = buffer.loadUnaligned(as: nlmsghdr.self)
+            guard Int32(header.nlmsg_type) == NLMSG_ERROR else { continue }
+            let answer = UnsafeRawBufferPointer(rebasing: buffer[headerSize..<length])
+            let number = -answer.loadUnaligned(as: Int32.self)
+            guard number != 0 else { return }
+            var why = ""
+            if Int32(header.nlmsg_flags) & NLM_F_ACK_TLVS != 0 {
+                forEachAttribute(of: answer, after: answerSize) { type, value in
+                    if type == Int(NLMSGERR_ATTR_MSG.rawValue) { why = cString(value) }
+                }
+            }
+            throw BPFError(operation, subject, why.isEmpty ? .errno(number) : .refused(errno: number, log: why))
+        }
+    }
+
+    private func send(_ message: NetlinkMessage, _ operation: String, _ subject: String) throws(BPFError) {
+        let bytes = message.finished
         guard Glibc.send(owner.raw, bytes, bytes.count, 0) == bytes.count else {
-            throw BPFError("list", what, .errno(errno))
+            throw BPFError(operation, subject, .errno(errno))
         }
     }
 

@@ -11,6 +11,7 @@
 #include <linux/pkt_cls.h>
 #include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
+#include <linux/veth.h>
 #include <stdbool.h>
 #include <stddef.h>
 
