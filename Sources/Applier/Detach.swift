@@ -4,8 +4,8 @@ import Topology
 
 /// Takes everything of ours off a host.
 public enum Detach {
-    /// Removes, in the network namespace of the calling thread and below `directory`: filters, clsact qdiscs that have
-    /// no other filter, XDP, pins, and the directory. Whatever is gone already is fine, so it may be killed and run again.
+    /// Removes, in the network namespace of the calling thread and below `directory`: devices of host endpoints, filters,
+    /// clsact qdiscs that have no other filter, XDP, pins, and the directory. Whatever is gone already is fine, so it may be killed and run again.
     ///
     /// - Parameters:
     ///   - directory: where the pins are. What is not ours in it stays, and the directory with it.
@@ -44,6 +44,12 @@ public enum Detach {
     private static func interfaces(named: Set<UInt32>) throws(BPFError) -> [String] {
         var removed: [String] = []
         let netlink = try NetlinkSocket()
+        let devices = try HostDevices()
+        for device in try devices.found() {
+            let name = "device \(device.name.isEmpty ? device.port : device.name)"
+            try devices.remove(device, name)
+            removed.append(name + (device.endpoint.isEmpty ? "" : " of \(device.endpoint)"))
+        }
         let links = try netlink.links()
         for link in links where link.xdp != 0 {
             guard let found = try ProgramInfo.find(link.xdp), ProgramName(kernel: found.name) == .xdp else { continue }

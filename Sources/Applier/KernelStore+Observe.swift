@@ -38,7 +38,7 @@ extension KernelStore {
             image: image, capacities: capacities,
             programsUsePinnedMaps: try programsUse(pinned, places), interfaces: try interfaces(links, places),
             attachments: Set(places.map { Attachment(ifindex: $0.ifindex, interface: $0.interface, point: $0.point) }),
-            programs: BPFObject.digest, now: Self.now())
+            devices: try HostDevices().found(links), programs: BPFObject.digest, now: Self.now())
     }
 
     /// The row of an array; nil: it was never written.

@@ -82,6 +82,7 @@ public final class KernelStore: MapStore {
         case .programs: try replacePrograms()
         case .attach(let attachment, let orElse): return try attach(attachment, orElse: orElse)
         case .detach(let attachment): try detach(attachment)
+        case .device(let before, let after): try HostDevices().change(from: before, to: after)
         }
         return nil
     }

@@ -7,7 +7,7 @@ import Topology
 struct Compiler {
     let index: TopologyIndex
     let host: Host
-    /// Interface name -> index, for the interfaces that exist.
+    /// Interface name -> index, for the interfaces that exist or are about to.
     let interfaces: [String: UInt32]
     /// Of those, the ones that frames enter another network namespace by.
     var straight: Set<UInt32> = []
@@ -23,9 +23,9 @@ struct Compiler {
     func image(uplinkMTU: Int?, keeping extra: Roles = Roles()) -> Image {
         var image = Image()
         let uplink = interfaces[host.interface] ?? 0
-        let mtu = min(host.mtu ?? Int(UInt16.max), uplinkMTU ?? Int(UInt16.max), Int(UInt16.max))
+        let mtu = Self.underlayMTU(host, uplinkMTU: uplinkMTU)
         image.config = ConfigRow(
-            address: host.address, uplink: uplink, port: index.topology.cluster.port, mtu: UInt16(mtu),
+            address: host.address, uplink: uplink, port: index.topology.cluster.port, mtu: mtu,
             direct: index.topology.cluster.direct, health: index.topology.cluster.health)
         image.names[StableHash.id(host.name)] = host.name
         for other in index.topology.hosts where other.name != host.name {
@@ -77,8 +77,10 @@ struct Compiler {
             image.names[StableHash.id(endpoint.name)] = endpoint.name
             guard let ifindex = interfaces[endpoint.interface] else { continue }
             image.ports[ifindex] = PortRow(
-                vni: vni, macFixed: endpoint.mac != nil, answersAll: lacksGateway(endpoint, in: network),
-                isStraight: endpoint.mac == nil && straight.contains(ifindex), network: id, endpoint: StableHash.id(endpoint.name))
+                vni: vni, macFixed: endpoint.mac != nil || endpoint.isHost, answersAll: lacksGateway(endpoint, in: network),
+                // A host endpoint's other end is in no other namespace, nor is its MAC asked for.
+                isStraight: endpoint.mac == nil && !endpoint.isHost && straight.contains(ifindex), network: id,
+                endpoint: StableHash.id(endpoint.name))
             image.portMACs[ifindex] = endpoint.mac ?? .assumed(for: endpoint.addresses)
             image.traffic.insert(ifindex)
         }
@@ -87,6 +89,11 @@ struct Compiler {
         }
         Self.fillLengths(&image)
         return image
+    }
+
+    /// The topology's word, and the interface's.
+    static func underlayMTU(_ host: Host, uplinkMTU: Int?) -> UInt16 {
+        UInt16(clamping: min(host.mtu ?? Int(UInt16.max), uplinkMTU ?? Int(UInt16.max)))
     }
 
     /// Whether the endpoint has an address in a block without a gateway, from which it can only ask for everybody itself.

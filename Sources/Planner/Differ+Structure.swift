@@ -82,7 +82,8 @@ extension Differ {
             schedule(
                 .attach, .add, .attach(attachment, orElse: attachment.point == .xdp ? orElse : nil), subject, at: at)
         }
-        for attachment in observation.attachments.subtracting(wanted) {
+        let gone = portsLeavingFirst
+        for attachment in observation.attachments.subtracting(wanted) where !gone.contains(attachment.ifindex) {
             var phase = Phase.add
             if attachment.point == .port, let port = live.ports[attachment.ifindex] {
                 phase = removalPhase(port)

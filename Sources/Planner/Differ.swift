@@ -25,9 +25,9 @@ struct Differ {
 
     /// The order of a plan's steps: make before break.
     enum Rank: Int, Comparable {
-        case capacity, disown, programs, foreign, waits, release, base, ports, attach, datapath
-        case leaving, sending, endpoints, lengths, networks, vpcs
-        case detach, removeVPCs, removeNetworks, removeEndpoints, shrink, removePorts, removeHosts
+        case capacity, disown, programs, foreign, waits, release, devices, base, ports, attach, datapath
+        case leaving, sending, endpoints, lengths, networks, vpcs, configure
+        case detach, removeVPCs, removeNetworks, removeEndpoints, shrink, removePorts, removeDevices, removeHosts
         case waited, applied
 
         static func < (left: Self, right: Self) -> Bool { left.rawValue < right.rawValue }
@@ -40,8 +40,9 @@ struct Differ {
         self.observation = observation
         var byIndex: [UInt32: String] = [:]
         for interface in observation.interfaces { byIndex[interface.ifindex] = interface.name }
-        names = Names(head: index, base: base, interfaces: byIndex)
         meanwhile = Meanwhile(index: index, base: base, host: host, observation: observation, through: through)
+        for wanted in meanwhile.devices.wanted { byIndex[wanted.device.portIndex] = wanted.device.port }
+        names = Names(head: index, base: base, interfaces: byIndex)
     }
 
     var orderedSteps: [Step] { due.map(\.step) }
@@ -49,6 +50,7 @@ struct Differ {
     mutating func run(commit: String) {
         let start = release()
         diffBase()
+        diffDevices()
         diffPorts(from: start)
         diffDirect(from: start)
         diffEndpoints(from: start)
@@ -169,7 +171,9 @@ struct Differ {
             }
             if let mac = next.portMACs[ifindex], live.portMACs[ifindex] != mac {
                 schedule(
-                    .ports, .add, before: live.portMACs[ifindex].map { .portMAC(ifindex, $0) }, after: .portMAC(ifindex, mac))
+                    // Beside the device's own, which it has to be the same as.
+                    changesMAC(ifindex) ? .configure : .ports, .add, before: live.portMACs[ifindex].map { .portMAC(ifindex, $0) },
+                    after: .portMAC(ifindex, mac))
             }
             if !live.traffic.contains(ifindex) { schedule(.ports, .add, before: nil, after: .traffic(ifindex)) }
         }
@@ -393,8 +397,10 @@ struct Differ {
         guard let config = next.config, config.uplink != 0 else { return }
         let usable = Int(config.usableMTU)
         let large = observation.interfaces.compactMap { interface -> (endpoint: Endpoint, interface: Interface)? in
-            guard interface.mtu > usable, let port = next.ports[interface.ifindex] else { return nil }
-            return index.endpointByID[port.endpoint].map { (index.topology.endpoints[$0], interface) }
+            guard interface.mtu > usable, let port = next.ports[interface.ifindex],
+                let endpoint = index.endpointByID[port.endpoint].map({ index.topology.endpoints[$0] }), !endpoint.isHost
+            else { return nil }
+            return (endpoint, interface)
         }.sorted { $0.endpoint.name < $1.endpoint.name }
         guard let first = large.first else { return }
         let others = large.count > 1 ? ", like \(large.count - 1) more here," : ""

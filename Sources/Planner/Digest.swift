@@ -109,7 +109,7 @@ extension Image {
 }
 
 extension Observation {
-    /// Of the state that a plan was made on: the rows, the maps' capacities, the attachments.
+    /// Of the state that a plan was made on: the rows, the maps' capacities, the attachments, the devices.
     public var digest: UInt64 {
         var sum = image.digest
         for (table, capacity) in capacities {
@@ -125,7 +125,27 @@ extension Observation {
             hash.combine(attachment.point.rawValue)
             sum &+= hash.value
         }
+        for device in devices { sum &+= device.digest }
         return programsUsePinnedMaps ? sum : ~sum
+    }
+}
+
+extension Device {
+    var digest: UInt64 {
+        var hash = StableHash()
+        for text in [endpoint, name, port] { hash.combine(text) }
+        for number in [ifindex, portIndex] { hash.combine(number) }
+        hash.combine(mac.bits)
+        hash.combine(mtu)
+        for address in addresses { hash.combine(address.bits) }
+        for route in routes {
+            hash.combine(route.destination.prefix.bits)
+            hash.combine(UInt8(route.destination.fullLength))
+            hash.combine(route.gateway?.bits ?? 0)
+            hash.combine(route.source?.bits ?? 0)
+        }
+        hash.combine(UInt8((isUp ? 1 : 0) | (isConfined ? 2 : 0)))
+        return hash.value
     }
 }
 
@@ -140,6 +160,8 @@ extension Differ {
         case .programs: return ("", SortableKey(), step.subject)
         case .attach(let attachment, _), .detach(let attachment):
             return (attachment.point.rawValue, SortableKey(UInt128(attachment.ifindex)), attachment.interface)
+        case .device(let before, let after):
+            return ("device", SortableKey(UInt128((after ?? before)?.portIndex ?? 0)), step.subject)
         }
     }
 }

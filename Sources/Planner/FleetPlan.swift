@@ -59,7 +59,7 @@ public struct FleetPlan: Hashable, Sendable, Codable {
                 steps = Self.leaving(
                     names: Names(
                         head: before, base: nil,
-                        interfaces: Dictionary(uniqueKeysWithValues: interfaces.map { ($0.ifindex, $0.name) })),
+                        interfaces: Dictionary(uniqueKeysWithValues: observation.interfaces.map { ($0.ifindex, $0.name) })),
                     observation)
             }
             if steps.isEmpty {
@@ -76,7 +76,9 @@ public struct FleetPlan: Hashable, Sendable, Codable {
         var names: Set<String> = []
         for index in indices {
             if let host = index.host(host) { names.insert(host.interface) }
-            for number in index.endpointsOfHost[host] ?? [] { names.insert(index.topology.endpoints[number].interface) }
+            for number in index.endpointsOfHost[host] ?? [] where !index.topology.endpoints[number].isHost {
+                names.insert(index.topology.endpoints[number].interface)
+            }
         }
         let uplinks = Set(indices.compactMap { $0.host(host)?.interface })
         return names.sorted().enumerated().map {
@@ -85,10 +87,14 @@ public struct FleetPlan: Hashable, Sendable, Codable {
     }
 
     private static func observation(_ index: TopologyIndex, host: Host, interfaces: [Interface]) -> Observation {
-        var byName: [String: UInt32] = [:]
-        for interface in interfaces { byName[interface.name] = interface.ifindex }
-        let compiler = Compiler(index: index, host: host, interfaces: byName)
         var observation = Observation(interfaces: interfaces, programs: 1)
+        let devices = Devices(index: index, host: host, observation: observation)
+        let byName = devices.interfaces
+        let compiler = Compiler(index: index, host: host, interfaces: byName)
+        observation.devices = devices.wanted.map(\.device)
+        observation.interfaces += observation.devices.flatMap {
+            [Interface(name: $0.name, ifindex: $0.ifindex, mtu: 0), Interface(name: $0.port, ifindex: $0.portIndex, mtu: 0)]
+        }
         observation.image = compiler.image(uplinkMTU: interfaces.first { $0.name == host.interface }?.mtu)
         observation.image.datapath = DatapathRow(programs: 1, uplink: byName[host.interface] ?? 0, mode: .none, reason: .chosen)
         // Which hook the uplink's programs are at depends on the driver: a commit alone says so only where it names it.
@@ -113,12 +119,17 @@ public struct FleetPlan: Hashable, Sendable, Codable {
         var records: [Record] = image.config.map { [.config($0)] } ?? []
         records += image.endpoints.map { .endpoint($0, $1) } + image.networks.map { .network($0, $1) }
         records += image.vpcs.map { .vpc($0, $1) } + image.ports.map { .port($0, $1) } + image.hosts.map { .host($0, $1) }
-        let steps = records.map { record in
-            // No line of the head asks for it any more.
-            let (subject, _) = names.describe(record)
-            let change = Change.row(before: record, after: nil)
-            return Step(phase: .remove, change: change, subject: subject, detail: names.detail(change), at: nil)
-        }
+        let steps =
+            records.map { record in
+                // No line of the head asks for it any more.
+                let (subject, _) = names.describe(record)
+                let change = Change.row(before: record, after: nil)
+                return Step(phase: .remove, change: change, subject: subject, detail: names.detail(change), at: nil)
+            }
+            + observation.devices.map { device in
+                let change = Change.device(before: device, after: nil)
+                return Step(phase: .remove, change: change, subject: names.describe(device).subject, detail: names.detail(change))
+            }
         return steps.map { (Differ.sortKey($0), $0) }
             .sorted { ($0.0.0, $0.0.1, $0.0.2) < ($1.0.0, $1.0.1, $1.0.2) }.map(\.1)
     }

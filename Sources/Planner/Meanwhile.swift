@@ -22,6 +22,7 @@ struct Meanwhile {
     let settle: UInt64
     let through: Phase
     let interfaces: [UInt32: String]
+    let devices: Devices
 
     var final = Image()
     var switched = Image()
@@ -58,15 +59,12 @@ struct Meanwhile {
         now = observation.now
         // Who counts the phases by itself has no use for a clock: later ones wait until it says so.
         settle = through == nil ? index.topology.cluster.settle : Self.uncounted
-        var byName: [String: UInt32] = [:]
         var byIndex: [UInt32: String] = [:]
-        for interface in observation.interfaces {
-            byName[interface.name] = interface.ifindex
-            byIndex[interface.ifindex] = interface.name
-        }
+        for interface in observation.interfaces { byIndex[interface.ifindex] = interface.name }
         interfaces = byIndex
+        devices = Devices(index: index, host: host, observation: observation)
         let straight = Set(observation.interfaces.filter(\.entersNamespace).map(\.ifindex))
-        let compiler = Compiler(index: index, host: host, interfaces: byName, straight: straight)
+        let compiler = Compiler(index: index, host: host, interfaces: devices.interfaces, straight: straight)
         let uplinkMTU = observation.interface(host.interface)?.mtu
         final = compiler.image(uplinkMTU: uplinkMTU)
         findLeavers()
@@ -178,7 +176,10 @@ struct Meanwhile {
     /// Ports whose endpoint has moved to another host, and whose interface is there and nobody else's.
     private mutating func keptPorts() -> [UInt32: PortRow] {
         var result: [UInt32: PortRow] = [:]
+        // The device of a host endpoint stays beside those that come, if it can.
+        let excluded = devices.unwanted.filter { device in devices.wanted.contains { $0.device.excludes(device) } }.map(\.portIndex)
         for (ifindex, row) in live.ports where interfaces[ifindex] != nil && final.ports[ifindex] == nil {
+            if excluded.contains(ifindex) { continue }
             guard !released.contains(row.vni), let endpoint = index.endpointByID[row.endpoint].map({ index.topology.endpoints[$0] }),
                 endpoint.host != host.name, index.network(endpoint.network).flatMap({ index.vni(of: $0) }) == row.vni
             else { continue }

@@ -86,6 +86,7 @@ struct Names {
         case .attach(let attachment, let orElse):
             return attachment.point == .xdp ? "native XDP\(orElse == nil ? "" : ", or tc if the driver refuses")" : "tc"
         case .detach: return ""
+        case .device(let before, let after): return detail(from: before, to: after)
         }
     }
 

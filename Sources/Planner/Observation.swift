@@ -10,6 +10,8 @@ public struct Observation: Hashable, Sendable {
     public var interfaces: [Interface]
     /// Where our programs are attached.
     public var attachments: Set<Attachment>
+    /// What there is of the devices of host endpoints, whole or not.
+    public var devices: [Device]
     /// Digest of the object that this program carries.
     public var programs: UInt64
     /// CLOCK_BOOTTIME, nanoseconds.
@@ -17,13 +19,15 @@ public struct Observation: Hashable, Sendable {
 
     public init(
         image: Image = Image(), capacities: [Table: Int] = [:], programsUsePinnedMaps: Bool = true,
-        interfaces: [Interface] = [], attachments: Set<Attachment> = [], programs: UInt64 = 0, now: UInt64 = 0
+        interfaces: [Interface] = [], attachments: Set<Attachment> = [], devices: [Device] = [], programs: UInt64 = 0,
+        now: UInt64 = 0
     ) {
         self.image = image
         self.capacities = capacities
         self.programsUsePinnedMaps = programsUsePinnedMaps
         self.interfaces = interfaces
         self.attachments = attachments
+        self.devices = devices
         self.programs = programs
         self.now = now
     }

@@ -37,6 +37,8 @@ public enum Change: Hashable, Sendable {
     /// writes that row in place of its successor's.
     case attach(Attachment, orElse: DatapathRow?)
     case detach(Attachment)
+    /// Makes a device of a host endpoint (`before` nil), sets what differs, or removes it, and its port with it (`after` nil).
+    case device(before: Device?, after: Device?)
 }
 
 /// One step of a plan, small enough to be done or not done.
@@ -71,6 +73,9 @@ public struct Step: Hashable, Sendable {
         case .programs: .update
         case .attach: .create
         case .detach: .delete
+        case .device(nil, _): .create
+        case .device(_, nil): .delete
+        case .device: .update
         }
     }
 
@@ -79,7 +84,7 @@ public struct Step: Hashable, Sendable {
         switch change {
         case .row(let before, let after): (after ?? before)?.table.isBookkeeping ?? true
         case .capacity: true
-        case .programs, .attach, .detach: false
+        case .programs, .attach, .detach, .device: false
         }
     }
 }

@@ -7,6 +7,8 @@ public enum PlanCheck {
     public static func violations(_ plan: Plan, on observation: Observation) -> [String] {
         var image = observation.image
         var capacities = observation.capacities
+        var devices = observation.devices
+        let interfaces = Set(observation.interfaces.map(\.ifindex))
         var result: [String] = []
         if plan.stateDigest != observation.digest { result.append("the plan was made on another state") }
         for (number, step) in plan.steps.enumerated() {
@@ -32,7 +34,23 @@ public enum PlanCheck {
             case .capacity(let table, let from, let to):
                 if capacities[table] ?? 0 != from { result.append("\(place): expects a capacity of \(from)") }
                 capacities[table] = to
-            case .programs, .attach, .detach: break
+            case .device(let before, let after):
+                if let before {
+                    let found = devices.firstIndex(of: before)
+                    if found == nil { result.append("\(place): expects a device that is not there: \(before)") }
+                    if let found { devices.remove(at: found) }
+                }
+                if let after {
+                    if let other = devices.first(where: { $0.excludes(after) }) {
+                        result.append("\(place): cannot be beside \(other.name) of \(other.endpoint)")
+                    }
+                    devices.append(after)
+                }
+            case .attach(let attachment, _):
+                if !interfaces.contains(attachment.ifindex), !devices.contains(where: { $0.portIndex == attachment.ifindex }) {
+                    result.append("\(place): attaches to interface \(attachment.ifindex), which nothing makes")
+                }
+            case .programs, .detach: break
             }
         }
         result += incoherences(image)

@@ -29,21 +29,24 @@ public enum Planner {
         var plan = Plan(
             host: name, commit: commit, stateDigest: observation.digest, steps: differ.orderedSteps,
             waiting: differ.waiting.sorted { ($0.due, $0.step.subject) < ($1.due, $1.step.subject) })
-        plan.pending = pending(index, host: host, observation: observation)
+        plan.pending = pending(index, host: host, observation: observation, devices: differ.meanwhile.devices)
         plan.warnings = differ.warnings
         return plan
     }
 
-    private static func pending(_ index: TopologyIndex, host: Host, observation: Observation) -> [Plan.Pending] {
+    private static func pending(
+        _ index: TopologyIndex, host: Host, observation: Observation, devices: Devices
+    ) -> [Plan.Pending] {
         var result: [Plan.Pending] = []
-        let names = Set(observation.interfaces.map(\.name))
-        if !names.contains(host.interface) {
+        let blocked = Dictionary(devices.blocked.map { ($0.endpoint.name, $0.interface) }) { first, _ in first }
+        if devices.interfaces[host.interface] == nil {
             result.append(Plan.Pending(name: host.name, interface: host.interface, at: host.at))
         }
         for number in index.endpointsOfHost[host.name] ?? [] {
             let endpoint = index.topology.endpoints[number]
-            if !names.contains(endpoint.interface) {
-                result.append(Plan.Pending(name: endpoint.name, interface: endpoint.interface, at: endpoint.at))
+            if devices.interfaces[endpoint.interface] == nil {
+                let interface = blocked[endpoint.name] ?? endpoint.interface
+                result.append(Plan.Pending(name: endpoint.name, interface: interface, at: endpoint.at))
             }
         }
         return result

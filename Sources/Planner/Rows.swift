@@ -133,7 +133,9 @@ public struct ConfigRow: Hashable, Sendable, Codable {
     /// Bytes that a packet of an endpoint grows by at most: mizar_abi.h, MZR_OVERHEAD_STAGED.
     public static let overhead: UInt16 = 62
     /// The largest packet of an endpoint that the underlay takes by every way.
-    public var usableMTU: UInt16 { mtu > Self.overhead ? mtu - Self.overhead : 0 }
+    public var usableMTU: UInt16 { Self.usableMTU(of: mtu) }
+
+    static func usableMTU(of underlay: UInt16) -> UInt16 { underlay > overhead ? underlay - overhead : 0 }
 
     public init(
         address: IPAddress, uplink: UInt32, port: UInt16, mtu: UInt16, otherPorts: [UInt16] = [],

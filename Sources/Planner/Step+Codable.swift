@@ -8,7 +8,7 @@ extension Step: Codable {
         case address, actions, detail, phase, source, bookkeeping, kind, before, after, table, from, to, attachment, orElse
     }
 
-    private enum Kind: String, Codable { case row, capacity, programs, attach, detach }
+    private enum Kind: String, Codable { case row, capacity, programs, attach, detach, device }
 
     public init(from decoder: any Decoder) throws {
         let fields = try decoder.container(keyedBy: Field.self)
@@ -31,6 +31,10 @@ extension Step: Codable {
                     try fields.decode(Attachment.self, forKey: .attachment),
                     orElse: try fields.decodeIfPresent(DatapathRow.self, forKey: .orElse))
             case .detach: .detach(try fields.decode(Attachment.self, forKey: .attachment))
+            case .device:
+                .device(
+                    before: try fields.decodeIfPresent(Device.self, forKey: .before),
+                    after: try fields.decodeIfPresent(Device.self, forKey: .after))
             }
         self.init(
             phase: try fields.decode(Phase.self, forKey: .phase), change: change,
@@ -68,6 +72,10 @@ extension Step: Codable {
         case .detach(let attachment):
             try fields.encode(Kind.detach, forKey: .kind)
             try fields.encode(attachment, forKey: .attachment)
+        case .device(let before, let after):
+            try fields.encode(Kind.device, forKey: .kind)
+            try fields.encode(before, forKey: .before)
+            try fields.encode(after, forKey: .after)
         }
     }
 }

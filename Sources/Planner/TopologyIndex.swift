@@ -73,6 +73,11 @@ struct TopologyIndex {
     func network(_ name: String) -> Network? { networkByName[name].map { topology.networks[$0] } }
     func network(_ key: NetworkKey) -> Network? { networkByKey[key].map { topology.networks[$0] } }
     func network(id: UInt64) -> Network? { networkByID[id].map { topology.networks[$0] } }
+    /// By `Device.label`.
+    func endpoint(label: String) -> Endpoint? {
+        let id = label.lastIndex(of: "#").flatMap { UInt64(label[label.index(after: $0)...], radix: 16) } ?? StableHash.id(label)
+        return endpointByID[id].map { topology.endpoints[$0] }
+    }
     func endpoint(_ key: EndpointKey) -> Endpoint? { endpointByKey[key].map { topology.endpoints[$0] } }
     func vni(of network: Network) -> UInt32? { vpc(network.vpc)?.vni }
 

@@ -41,7 +41,7 @@ enum Roles {
             case .capacity(let table, _, let to): first.capacities[table] = to
             case .attach(let attachment, _): first.attachments.insert(attachment)
             case .detach(let attachment): first.attachments.remove(attachment)
-            case .programs: break
+            case .programs, .device: break
             }
         }
         var idle: Plan?

@@ -24,6 +24,7 @@ struct ConvergenceTests {
             try Self.apply(second, to: store)
             #expect(store.observation.image == goal.observation.image)
             #expect(store.observation.attachments == goal.observation.attachments)
+            #expect(Set(store.observation.devices) == Set(goal.observation.devices))
         }
     }
 
@@ -39,7 +40,7 @@ struct ConvergenceTests {
             let store = try KernelStore(directory: host.bpffs, forWriting: true)
             try Self.apply(second, to: store)
             let goal = try store.observe()
-            #expect(goal.programsUsePinnedMaps && goal.attachments.count == 5)
+            #expect(goal.programsUsePinnedMaps && goal.attachments.count == 7 && goal.devices.count == 2)
             try Self.apply(first, to: store)
             let count = try Self.plan(second, store).steps.count
             for k in 0..<count {
@@ -51,6 +52,7 @@ struct ConvergenceTests {
                 let seen = try store.observe()
                 #expect(seen.image == goal.image)
                 #expect(seen.attachments == goal.attachments)
+                #expect(seen.devices == goal.devices)
                 try Self.apply(first, to: store)
             }
         }
@@ -70,7 +72,8 @@ struct ConvergenceTests {
     }
 }
 
-/// Two commits of which the second moves, adds and removes.
+/// Two commits of which the second moves, adds and removes. One host endpoint gets another address in place, another
+/// takes the place of one with its address.
 private enum Commits {
     static let interfaces = ["eth0", "v-1", "v-2", "v-3"].enumerated().map {
         Interface(
@@ -91,12 +94,16 @@ private enum Commits {
         ---
         {apiVersion: mizar/v1, kind: VPC, name: acme/prod, vni: 4097, cidrs: [10.0.0.0/16, "fd00:1::/48"]}
         ---
+        {apiVersion: mizar/v1, kind: VPC, name: acme/test, vni: 4098, cidrs: [10.1.0.0/16]}
+        ---
+        {apiVersion: mizar/v1, kind: Network, name: acme/test/net, cidrs: [10.1.1.0/24], endpoints: {MANAGER: {type: host, ip: 10.1.1.20, host: h1}}}
+        ---
 
         """
 
     static func first() throws -> Topology {
         try read(
-            hosts.replacing("DATAPATH", with: "tc") + """
+            hosts.replacing("DATAPATH", with: "tc").replacing("MANAGER", with: "mgmt-2") + """
                 apiVersion: mizar/v1
                 kind: Network
                 name: acme/prod/web
@@ -105,12 +112,13 @@ private enum Commits {
                   web-1: {ips: [10.0.1.10, "fd00:1:0:1::10"], host: h1, interface: v-1}
                   web-2: {ip: 10.0.1.11, host: h1, interface: v-2}
                   web-3: {ip: 10.0.1.12, host: h2, interface: v-3}
+                  mgmt-1: {type: host, ips: [10.0.1.20, "fd00:1:0:1::20"], host: h1, interface: mgmt0}
                 """)
     }
 
     static func second() throws -> Topology {
         try read(
-            hosts.replacing("DATAPATH", with: "xdp") + """
+            hosts.replacing("DATAPATH", with: "xdp").replacing("MANAGER", with: "mgmt-3") + """
                 apiVersion: mizar/v1
                 kind: Network
                 name: acme/prod/web
@@ -119,6 +127,7 @@ private enum Commits {
                   web-1: {ips: [10.0.1.10, "fd00:1:0:1::10"], host: h2, interface: v-1}
                   web-2: {ip: 10.0.1.11, host: h1, interface: v-2, mac: "02:00:00:00:00:11"}
                   web-4: {ip: 10.0.1.13, host: h2, interface: v-4}
+                  mgmt-1: {type: host, ips: ["fd00:1:0:1::20", 10.0.1.21], host: h1, interface: mgmt0}
                 ---
                 apiVersion: mizar/v1
                 kind: Network

@@ -107,7 +107,7 @@ struct GrowthTests {
                 switch steps[k].change {
                 case .capacity: k < 2
                 case .row: k % 40 == 0 || steps[k].batchKey != steps[k - 1].batchKey
-                case .programs, .attach, .detach: true
+                case .programs, .attach, .detach, .device: true
                 }
             }
             for k in stops {

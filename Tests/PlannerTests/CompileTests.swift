@@ -39,7 +39,7 @@ struct CompileTests {
                 if isHere { wanted.names[StableHash.id(endpoint.name)] = endpoint.name }
                 if isHere, let ifindex = interfaces[endpoint.interface] {
                     wanted.ports[ifindex] = PortRow(
-                        vni: vpc.vni, macFixed: endpoint.mac != nil,
+                        vni: vpc.vni, macFixed: endpoint.mac != nil || endpoint.isHost,
                         answersAll: endpoint.addresses.contains { address in
                             network.cidrs.indices.contains { network.cidrs[$0].contains(address) && network.gateways[$0] == nil }
                         }, network: StableHash.id(network.name),
@@ -173,6 +173,7 @@ struct CompileTests {
             var mixed = fleet
             for name in fleet.hosts.keys {
                 mixed.hosts[name]?.interfaces.shuffle(using: &random)
+                mixed.hosts[name]?.devices.shuffle(using: &random)
                 var endpoints: [EndpointKey: EndpointRow] = [:]
                 endpoints.reserveCapacity(Int.random(in: 0...500, using: &random))
                 for (key, row) in fleet[name].image.endpoints.shuffled(using: &random) { endpoints[key] = row }

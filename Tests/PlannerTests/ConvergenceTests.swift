@@ -99,7 +99,8 @@ struct ConvergenceTests {
         for name in topology.hosts.map(\.name) {
             let all = machines[name].interfaces
             for visible in [0, all.count / 2, all.count] {
-                machines.hosts[name]?.interfaces = Array(all.prefix(visible))
+                let made = machines[name].interfaces.filter { one in !all.contains { $0.name == one.name } }
+                machines.hosts[name]?.interfaces = Array(all.prefix(visible)) + made
                 let plan = try machines.planAndApply(name, topology, base: topology, commit: 1, note: "seed \(seed)")
                 #expect(plan.pending.count == all.count - visible)
             }
@@ -111,6 +112,7 @@ struct ConvergenceTests {
             }
             // The kernel takes the programs of an interface with it.
             machines.hosts[name]?.attachments = []
+            machines.hosts[name]?.devices = []
             for _ in 0..<3 {
                 try machines.planAndApply(name, topology, base: topology, commit: 1, note: "seed \(seed)")
                 machines.hosts[name]?.now += 60_000_000_000

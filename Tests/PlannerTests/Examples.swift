@@ -10,6 +10,7 @@ enum Examples {
         builder.network("globex/old/lan", of: "globex/old", 0)
         builder.endpoint("globex/old/lan/o-1", of: "globex/old/lan", 10, on: "h2", interface: "v-o-1")
         builder.endpoint("acme/prod/web/web-2", of: "acme/prod/web", 11, on: "h2", interface: "v-web-2")
+        builder.endpoint("acme/prod/web/mgmt-1", of: "acme/prod/web", 20, on: "h2", isHost: true)
         builder.endpoint("acme/prod/web/web-9", of: "acme/prod/web", 19, on: "h1", interface: "v-web-9")
         return builder.build()
     }()
@@ -23,6 +24,7 @@ enum Examples {
         builder.endpoint("globex/new/lan/n-1", of: "globex/new/lan", 10, on: "h2", interface: "v-n-1")
         builder.endpoint("acme/prod/web/web-2", of: "acme/prod/web", 11, on: "h3", interface: "v-web-2")
         builder.endpoint("acme/prod/web/web-3", of: "acme/prod/web", 12, on: "h1", interface: "v-web-3")
+        builder.endpoint("acme/prod/web/mgmt-1", of: "acme/prod/web", 20, on: "h1", isHost: true)
         builder.network("acme/prod/db", of: "acme/prod", 2, bouncers: 1)
         builder.endpoint(
             "acme/prod/db/db-1", of: "acme/prod/db", 10, on: "h1", interface: "v-db-1", mac: MACAddress(bits: 0x0200_0000_0011))

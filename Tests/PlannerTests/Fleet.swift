@@ -60,7 +60,8 @@ struct Fleet {
 
     /// The host holds exactly what an empty one with the same interfaces would make.
     func expectFresh(_ name: String, _ topology: Topology, note: String) {
-        var fresh = PlanSimulator(name: name, interfaces: self[name].interfaces)
+        let made = Set(self[name].devices.flatMap { [$0.ifindex, $0.portIndex] })
+        var fresh = PlanSimulator(name: name, interfaces: self[name].interfaces.filter { !made.contains($0.ifindex) })
         let plan = Planner.plan(topology, host: name, commit: "", observation: fresh.observation, through: .remove)
         guard let plan else {
             Issue.record("no host \(name)")
@@ -77,6 +78,7 @@ struct Fleet {
         if image != fresh.image { Issue.record("\(note), host \(name): \(Self.difference(image, fresh.image))") }
         let attachments = self[name].attachments
         #expect(attachments == fresh.attachments, "\(note), host \(name)")
+        #expect(Set(self[name].devices) == Set(fresh.devices), "\(note), host \(name)")
     }
 
     static func difference(_ left: Image, _ right: Image) -> String {

@@ -192,6 +192,8 @@ final class Watch: RolloutObserver {
         for endpoint in topologies.flatMap(\.endpoints) {
             sources[endpoint.name, default: []].insert(endpoint.addresses)
             users["\(endpoint.host) \(endpoint.interface)", default: []].insert(endpoint.name)
+            // Of devices with the same routes a host has one at a time.
+            if endpoint.isHost { users["\(endpoint.host) itself", default: []].insert(endpoint.name) }
         }
         let sharers = Set(users.values.filter { $0.count > 1 }.joined())
         flows = (result ?? []).filter { flow in

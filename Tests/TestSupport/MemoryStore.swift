@@ -39,9 +39,25 @@ public final class MemoryStore: MapStore {
                     observation.attachments.insert(attachment)
                 }
             case .detach(let attachment): observation.attachments.remove(attachment)
+            case .device(let before, let after): set(before, after)
             }
         }
         return fallback
+    }
+
+    private func set(_ before: Device?, _ after: Device?) {
+        observation.devices.removeAll { $0 == before }
+        if let before, after == nil {
+            observation.interfaces.removeAll { [before.ifindex, before.portIndex].contains($0.ifindex) }
+            observation.attachments = observation.attachments.filter { $0.ifindex != before.portIndex }
+        }
+        guard let after else { return }
+        observation.devices.append(after)
+        guard before == nil else { return }
+        observation.interfaces += [
+            Interface(name: after.name, ifindex: after.ifindex, mtu: after.mtu, driver: "veth"),
+            Interface(name: after.port, ifindex: after.portIndex, mtu: after.mtu, driver: "veth"),
+        ]
     }
 }
 

@@ -12,6 +12,7 @@ public struct PlanSimulator: Sendable {
     public var capacities: [Table: Int] = [:]
     public var attachments: Set<Attachment> = []
     public var interfaces: [Interface]
+    public var devices: [Device] = []
     /// Digest of the object that this host's program carries.
     public var programs: UInt64 = 7
     public var now: UInt64 = 1_000_000_000
@@ -24,7 +25,7 @@ public struct PlanSimulator: Sendable {
     /// Makes the interfaces that the topology names here, unless they exist.
     public mutating func makeInterfaces(_ topology: Topology, driver: String = "virtio_net") {
         guard let host = topology.hosts.first(where: { $0.name == name }) else { return }
-        let names = [host.interface] + topology.endpoints.filter { $0.host == name }.map(\.interface)
+        let names = [host.interface] + topology.endpoints.filter { $0.host == name && !$0.isHost }.map(\.interface)
         for name in names where !interfaces.contains(where: { $0.name == name }) {
             let next = (interfaces.map(\.ifindex).max() ?? 1) + 1
             interfaces.append(
@@ -36,8 +37,8 @@ public struct PlanSimulator: Sendable {
 
     public var observation: Observation {
         Observation(
-            image: image, capacities: capacities, interfaces: interfaces, attachments: attachments, programs: programs,
-            now: now)
+            image: image, capacities: capacities, interfaces: interfaces, attachments: attachments, devices: devices,
+            programs: programs, now: now)
     }
 
     /// Does the step, or refuses it: what it expects is not there, or there is no room.
@@ -70,7 +71,37 @@ public struct PlanSimulator: Sendable {
             guard attachments.insert(attachment).inserted else { throw Refusal(description: "\(step.subject): is there") }
         case .detach(let attachment):
             guard attachments.remove(attachment) != nil else { throw Refusal(description: "\(step.subject): is not there") }
+        case .device(let before, let after): try apply(step, before, after)
         }
+    }
+
+    /// A device, its two interfaces, and what is attached to them.
+    private mutating func apply(_ step: Step, _ before: Device?, _ after: Device?) throws(Refusal) {
+        if let before {
+            guard let index = devices.firstIndex(of: before) else { throw Refusal(description: "\(step.subject): is not there") }
+            devices.remove(at: index)
+            guard let after else {
+                interfaces.removeAll { [before.ifindex, before.portIndex].contains($0.ifindex) }
+                attachments = attachments.filter { $0.ifindex != before.portIndex }
+                return
+            }
+            guard (before.ifindex, before.portIndex) == (after.ifindex, after.portIndex) else {
+                throw Refusal(description: "\(step.subject): another pair")
+            }
+        } else if let after {
+            let ends = [(after.name, after.ifindex), (after.port, after.portIndex)]
+            guard !interfaces.contains(where: { one in ends.contains { $0.0 == one.name || $0.1 == one.ifindex } }) else {
+                throw Refusal(description: "\(step.subject): its names or indices are taken")
+            }
+            interfaces += ends.map { Interface(name: $0.0, ifindex: $0.1, mtu: after.mtu, driver: "veth") }
+        }
+        guard let after else { throw Refusal(description: "\(step.subject): nothing to do") }
+        let addresses = devices.flatMap(\.addresses)
+        let destinations = devices.flatMap(\.routes).map(\.destination)
+        guard !after.addresses.contains(where: addresses.contains),
+            !after.routes.contains(where: { route in destinations.contains { $0.overlaps(route.destination) } })
+        else { throw Refusal(description: "\(step.subject): its addresses or routes are taken") }
+        devices.append(after)
     }
 
     public mutating func apply(_ plan: Plan) throws(Refusal) {

@@ -3,7 +3,7 @@ import Topology
 /// A kind of commit.
 public enum Mutation: String, Sendable, CaseIterable {
     case addEndpoint, removeEndpoint, moveEndpoint, renameEndpoint, changeInterface, reuseInterface, reuseAddress
-    case swapInterfaces, changeMAC, changeAddress, dropAddress
+    case swapInterfaces, changeMAC, changeAddress, dropAddress, changeType
     case addNetwork, removeNetwork, changeGateway, growNetwork
     case addVPC, removeVPC, renameVPC, changeVNI, passVNI, swapVNIs
     case addHost, removeHost, weight, state, zone, datapath, hostMTU, hostAddress
@@ -103,6 +103,10 @@ extension TopologyBuilder {
         case .dropAddress:
             guard let endpoint, endpoints[endpoint].addresses.count > 1 else { return false }
             endpoints[endpoint].addresses.removeLast()
+        case .changeType:
+            guard let endpoint else { return false }
+            let isHost = endpoints[endpoint].isHost
+            endpoints[endpoint].device = isHost ? nil : Endpoint.deviceName(of: endpoints[endpoint].name)
         case .addNetwork: return vpc.map { addNetwork(to: $0, using: &random) } ?? false
         case .removeNetwork:
             guard let network else { return false }
@@ -221,7 +225,7 @@ extension TopologyBuilder {
         }
         endpoint(
             "\(networks[index].name)/e\(nextSerial())", of: networks[index].name, number, on: host,
-            mac: random.oneIn(4) ? MACAddress(bits: 0x0200_0000_0000 | UInt64(number)) : nil)
+            isHost: random.oneIn(4), mac: random.oneIn(4) ? MACAddress(bits: 0x0200_0000_0000 | UInt64(number)) : nil)
         return true
     }
 

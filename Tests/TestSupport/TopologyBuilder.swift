@@ -16,7 +16,24 @@ public struct TopologyBuilder: Sendable {
     /// A checked value; sorted by name, as Desired's are.
     public func build() -> Topology {
         Topology(
-            cluster: cluster, hosts: hosts, tenants: tenants, vpcs: vpcs, networks: networks, endpoints: endpoints)
+            cluster: cluster, hosts: hosts, tenants: tenants, vpcs: vpcs, networks: networks, endpoints: checkedEndpoints)
+    }
+
+    /// Host endpoints with the interfaces that their paths give. All VPCs have the same blocks, and so a host has one host
+    /// endpoint at most: others are simple.
+    private var checkedEndpoints: [Endpoint] {
+        var first: [String: String] = [:]
+        for endpoint in endpoints where endpoint.isHost { first[endpoint.host] = min(first[endpoint.host] ?? endpoint.name, endpoint.name) }
+        return endpoints.map { endpoint in
+            var endpoint = endpoint
+            guard endpoint.isHost, first[endpoint.host] == endpoint.name else {
+                endpoint.device = nil
+                return endpoint
+            }
+            endpoint.interface = Endpoint.portName(of: endpoint.name)
+            endpoint.device = Endpoint.deviceName(of: endpoint.name)
+            return endpoint
+        }
     }
 
     mutating func nextSerial() -> Int {
@@ -70,13 +87,13 @@ public struct TopologyBuilder: Sendable {
     /// Endpoint with the `number`-th address of each block of its network (2...).
     @discardableResult
     public mutating func endpoint(
-        _ name: String, of network: String, _ number: Int, on host: String, interface: String? = nil,
+        _ name: String, of network: String, _ number: Int, on host: String, interface: String? = nil, isHost: Bool = false,
         mac: MACAddress? = nil
     ) -> Endpoint {
         let cidrs = networks.first { $0.name == network }?.cidrs ?? []
         let endpoint = Endpoint(
             name: name, network: network, addresses: cidrs.map { IPAddress(bits: $0.first.bits + UInt128(number)) },
-            host: host, interface: interface ?? "v\(nextSerial())", mac: mac,
+            host: host, interface: interface ?? "v\(nextSerial())", device: isHost ? Endpoint.deviceName(of: name) : nil, mac: mac,
             at: place("endpoints.yaml", 10 * endpoints.count + 3))
         endpoints.append(endpoint)
         return endpoint
