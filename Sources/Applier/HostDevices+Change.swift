@@ -12,6 +12,7 @@ extension HostDevices {
         let links = try netlink.links()
         let found = try found(links).first { one in
             [one.ifindex, one.portIndex].contains { $0 != 0 && ($0 == device.ifindex || $0 == device.portIndex) }
+                || (one == before && !one.isThere)
         }
         guard found != after else { return }
         guard found == before else {
@@ -77,6 +78,7 @@ extension HostDevices {
         // Before they are up, when the kernel makes addresses and asks for routers.
         for setting in Setting.ofPort { try setting.set(on: device.port) }
         for setting in Setting.ofDevice { try setting.set(on: device.name) }
+        try addRules(of: device.name)
         try link(device.portIndex, subject, isUp: true)
         try link(device.ifindex, subject, isUp: true)
         try setAddressesAndRoutes(device, subject)
@@ -101,8 +103,13 @@ extension HostDevices {
         }
     }
 
-    /// RTM_DELLINK of one end, which takes the other along; one that has gone is removed already.
+    /// RTM_DELLINK of one end, which takes the other along; one that has gone is removed already. Its rules go after it.
     func remove(_ device: Device, _ subject: String) throws(BPFError) {
+        if device.isThere { try removeLink(of: device, subject) }
+        if !device.name.isEmpty { try removeRules(of: device.name) }
+    }
+
+    private func removeLink(of device: Device, _ subject: String) throws(BPFError) {
         let ifindex = device.ifindex == 0 ? device.portIndex : device.ifindex
         do throws(BPFError) {
             try netlink.request(NetlinkMessage(change: Int(RTM_DELLINK), Self.header(ifindex)), "remove", subject)

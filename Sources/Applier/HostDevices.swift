@@ -14,7 +14,7 @@ struct HostDevices: ~Copyable {
 
     /// IFLA_GROUP of both ends: "mizr".
     static let group: UInt32 = 0x6d69_7a72
-    /// Of our routes (rtm_protocol), beside their device: "m".
+    /// Of our routes and routing rules (rtm_protocol), beside their device: "m".
     static let routeProtocol: UInt8 = 0x6d
 
     static func alias(device endpoint: String) -> String { "mizar:device:" + endpoint }
@@ -28,7 +28,8 @@ struct HostDevices: ~Copyable {
             link.kind == "veth"
                 && (link.group == Self.group || link.alias.hasPrefix("mizar:device:") || link.alias.hasPrefix("mizar:port:"))
         }.sorted { $0.ifindex < $1.ifindex }
-        guard !ours.isEmpty else { return [] }
+        let rules = try rules()
+        guard !ours.isEmpty || !rules.ours.isEmpty else { return [] }
         let addresses = try netlink.addresses()
         var devices: [Device] = []
         var seen: Set<UInt32> = []
@@ -36,12 +37,21 @@ struct HostDevices: ~Copyable {
             let other = ours.first { $0.ifindex == link.peer && $0.ifindex != link.ifindex }
             seen.formUnion([link.ifindex, other?.ifindex ?? link.ifindex])
             let isPort = link.alias.hasPrefix("mizar:port:") || other?.alias.hasPrefix("mizar:device:") == true
-            devices.append(try device(isPort ? other : link, isPort ? link : other, addresses))
+            devices.append(try device(isPort ? other : link, isPort ? link : other, addresses, rules))
+        }
+        // Rules outlive their interface.
+        for name in Set(rules.ours.map(\.interface)).sorted() where !devices.contains(where: { $0.name == name }) {
+            devices.append(
+                Device(
+                    endpoint: "", name: name, ifindex: 0, port: "", portIndex: 0, mac: MACAddress(bits: 0), mtu: 0, addresses: [],
+                    routes: [], isUp: false, isConfined: false))
         }
         return devices
     }
 
-    private func device(_ link: Link?, _ port: Link?, _ addresses: [UInt32: [IPAddress]]) throws(BPFError) -> Device {
+    private func device(
+        _ link: Link?, _ port: Link?, _ addresses: [UInt32: [IPAddress]], _ rules: RoutingRules
+    ) throws(BPFError) -> Device {
         let named = link.flatMap { $0.alias.hasPrefix("mizar:device:") ? String($0.alias.dropFirst(13)) : nil }
         let (isDeviceConfined, isPortConfined) = (try Self.holds(Setting.ofDevice, link), try Self.holds(Setting.ofPort, port))
         // Both say so, or nobody has finished it.
@@ -53,7 +63,7 @@ struct HostDevices: ~Copyable {
             mtu: link?.mtu == port?.mtu ? link?.mtu ?? 0 : 0, addresses: link.map { Array(Set(addresses[$0.ifindex] ?? [])) } ?? [],
             routes: link == nil ? [] : try routes(by: link?.ifindex ?? 0),
             isUp: link?.isUp == true && port?.isUp == true,
-            isConfined: isDeviceConfined && isPortConfined)
+            isConfined: isDeviceConfined && isPortConfined && rules.missing(of: link?.name ?? "").isEmpty)
     }
 
     private static func holds(_ settings: [Setting], _ link: Link?) throws(BPFError) -> Bool {

@@ -18,7 +18,7 @@ public struct Device: Hashable, Sendable, Codable {
         }
     }
 
-    /// The endpoint's label; empty: nobody has finished the pair.
+    /// `Endpoint.label` of its path; empty: nobody has finished the pair.
     public var endpoint: String
     public var name: String
     /// 0: this end is not here.
@@ -36,8 +36,8 @@ public struct Device: Hashable, Sendable, Codable {
     public var routes: [Route]
     /// Both ends are.
     public var isUp: Bool
-    /// Whether the kernel's settings keep the host from forwarding by the device, and from answering or speaking there as
-    /// anybody but the endpoint.
+    /// Whether the kernel's settings and routing rules keep the host from forwarding what comes by the device, and from
+    /// answering or speaking there as anybody but the endpoint.
     public var isConfined: Bool
 
     public init(
@@ -57,11 +57,8 @@ public struct Device: Hashable, Sendable, Codable {
         self.isConfined = isConfined
     }
 
-    /// What an interface is known by as the endpoint's: its path, or of a very long one the beginning and the stable id.
-    public static func label(of path: String) -> String {
-        guard path.utf8.count > 200 else { return path }
-        return String(decoding: path.utf8.prefix(180), as: UTF8.self) + "#" + String(StableHash.id(path), radix: 16)
-    }
+    /// Whether an end of it is here: of one that somebody has deleted, routing rules may be.
+    public var isThere: Bool { ifindex != 0 || portIndex != 0 }
 
     /// Whether both ends are here, under the names of `other`, for its endpoint: what else differs can be set.
     func isPair(of other: Device) -> Bool {
@@ -70,7 +67,8 @@ public struct Device: Hashable, Sendable, Codable {
 
     /// Whether a host cannot have both at a time: a name, an address or a destination would be two devices'.
     func excludes(_ other: Device) -> Bool {
-        !Set([name, port]).isDisjoint(with: [other.name, other.port]) || !Set(addresses).isDisjoint(with: other.addresses)
+        guard isThere, other.isThere else { return false }
+        return !Set([name, port]).isDisjoint(with: [other.name, other.port]) || !Set(addresses).isDisjoint(with: other.addresses)
             || routes.contains { route in other.routes.contains { $0.destination.overlaps(route.destination) } }
     }
 }

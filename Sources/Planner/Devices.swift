@@ -64,7 +64,7 @@ struct Devices {
             routes.append(Device.Route(destination: block, gateway: gateway, source: source))
         }
         return Device(
-            endpoint: Device.label(of: endpoint.name), name: name, ifindex: 0, port: endpoint.interface, portIndex: 0,
+            endpoint: Endpoint.label(of: endpoint.name), name: name, ifindex: 0, port: endpoint.interface, portIndex: 0,
             mac: endpoint.mac ?? .assumed(for: endpoint.addresses),
             // IPv6 has no smaller links (RFC 8200 5).
             mtu: endpoint.addresses.allSatisfy(\.isIPv4) ? mtu : max(mtu, 1280), addresses: endpoint.addresses, routes: routes)

@@ -4,7 +4,11 @@ import Topology
 extension Differ {
     /// Devices of ours that go, with whether they go first, since a wanted one cannot be there beside them.
     private var leaving: [(device: Device, isFirst: Bool)] {
-        meanwhile.devices.unwanted.filter { next.ports[$0.portIndex] == nil }.map { device in
+        meanwhile.devices.unwanted.filter { device in
+            // What is left of one that was deleted serves the next of its name.
+            next.ports[device.portIndex] == nil
+                && (device.isThere || !meanwhile.devices.wanted.contains { $0.device.name == device.name })
+        }.map { device in
             (device, device.endpoint.isEmpty || meanwhile.devices.wanted.contains { $0.device.excludes(device) })
         }
     }

@@ -73,7 +73,7 @@ struct TopologyIndex {
     func network(_ name: String) -> Network? { networkByName[name].map { topology.networks[$0] } }
     func network(_ key: NetworkKey) -> Network? { networkByKey[key].map { topology.networks[$0] } }
     func network(id: UInt64) -> Network? { networkByID[id].map { topology.networks[$0] } }
-    /// By `Device.label`.
+    /// By `Endpoint.label` of its path.
     func endpoint(label: String) -> Endpoint? {
         let id = label.lastIndex(of: "#").flatMap { UInt64(label[label.index(after: $0)...], radix: 16) } ?? StableHash.id(label)
         return endpointByID[id].map { topology.endpoints[$0] }

@@ -54,8 +54,13 @@ struct HostDeviceTests {
             #expect(routes.contains("10.0.0.0/16 via 10.0.1.1 dev mzr86f610fdeb proto 109 src 10.0.1.20 onlink"))
             #expect(routes.contains("fd00:1::/48 via fd00:1:0:1::1 dev mzr86f610fdeb proto 109 src fd00:1:0:1::20"))
             #expect(routes.split(separator: "\n").count == 2, "no route but to the VPC: \(routes)")
+            for family in ["-4", "-6"] {
+                let rules = try host.command("ip", family, "rule", "show").split(separator: "\n")
+                #expect(rules.filter { $0.contains("iif mzr86f610fdeb") && $0.contains("proto 109") }.count == 2, "\(rules)")
+            }
             for _ in 0..<2 { try Self.change(Self.device, nil) }
             #expect(try Self.found() == [])
+            #expect(try !host.command("sh", "-c", "ip rule; ip -6 rule").contains("mzr"))
             #expect(try host.command("ip", "-o", "addr", "show") == before)
         }
     }
@@ -73,7 +78,7 @@ struct HostDeviceTests {
                 "ip -6 addr add fd00:1:0:1::99/128 dev \(name)", "ip -6 addr add fd00:1:0:1::99/64 dev \(name) nodad",
                 "ip route del 10.0.0.0/16 dev \(name)", "ip -6 route del fd00:1::/48 dev \(name)",
                 "ip route change 10.0.0.0/16 via 10.0.1.2 dev \(name) onlink proto 109 src 10.0.1.20",
-                "ip route add 192.0.2.0/24 dev \(name) proto 109",
+                "ip route add 192.0.2.0/24 dev \(name) proto 109", "ip rule del iif \(name) blackhole", "ip -6 rule del pref 1",
             ]
             for (settings, name) in [(Setting.ofDevice, name), (Setting.ofPort, port)] {
                 for setting in settings {
@@ -129,7 +134,8 @@ struct HostDeviceTests {
                 try host.command("sh", "-ec", damage)
                 let found = try #require(try Self.found().first)
                 #expect(isSeen(found), "\(damage): \(found)")
-                try Self.change(found, nil)
+                // Under the name that it had its rules may be left.
+                for one in try Self.found() { try Self.change(one, nil) }
                 #expect(try Self.found() == [])
             }
             // The group alone is not needed to know a device for ours.
@@ -153,8 +159,30 @@ struct HostDeviceTests {
                 )
                 let found = try #require(try Self.found().first)
                 #expect(end == Self.device.name ? found.ifindex == 0 : found.portIndex == 0, "\(found)")
-                try Self.change(found, nil)
+                // Under the name that it had its rules may be left.
+                for one in try Self.found() { try Self.change(one, nil) }
                 #expect(try Self.found() == [])
+            }
+        }
+    }
+
+    @Test("of a device that somebody deletes the rules stay, serve the next one, and can be removed")
+    func rules() async throws {
+        try await NetworkNamespace.run { host in
+            for isMadeAgain in [true, false] {
+                try Self.change(nil, Self.device)
+                try host.command("ip", "link", "del", "dev", Self.device.name)
+                let rest = try #require(try Self.found().first)
+                #expect(rest.name == Self.device.name && !rest.isThere && rest.endpoint == "")
+                if isMadeAgain {
+                    try Self.change(nil, Self.device)
+                    #expect(try Self.found() == [Self.device])
+                    try Self.change(Self.device, nil)
+                } else {
+                    for _ in 0..<2 { try Self.change(rest, nil) }
+                }
+                #expect(try Self.found() == [])
+                #expect(try !host.command("sh", "-c", "ip rule; ip -6 rule").contains("mzr"))
             }
         }
     }

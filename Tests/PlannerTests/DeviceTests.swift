@@ -122,12 +122,23 @@ struct DeviceTests {
         let converged = try Self.converged(topology)
         var machine = converged
         let device = machine.devices.removeFirst()
+        // Its rules stay.
+        var rest = device
+        (rest.endpoint, rest.ifindex, rest.port, rest.portIndex, rest.isConfined) = ("", 0, "", 0, false)
+        (rest.addresses, rest.routes) = ([], [])
+        machine.devices.append(rest)
         machine.interfaces.removeAll { [device.ifindex, device.portIndex].contains($0.ifindex) }
         machine.attachments = machine.attachments.filter { $0.ifindex != device.portIndex }
         let plan = try Self.plan(machine, topology)
         #expect(plan.changes.map(\.subject) == ["device mzr86f610fdeb of \(Self.path)", "program port on mzp86f610fdeb"])
         try machine.apply(plan)
-        #expect(machine.devices == converged.devices && machine.attachments == converged.attachments)
+        #expect(machine.devices.last == converged.devices[0] && machine.attachments == converged.attachments)
+        // With no endpoint to serve they go.
+        machine.devices = [rest]
+        machine.interfaces.removeAll { [device.ifindex, device.portIndex].contains($0.ifindex) }
+        let none = Self.topology(on: "h2")
+        try machine.apply(Self.plan(machine, none, base: none))
+        #expect(machine.devices.isEmpty)
     }
 
     @Test("of a pair that is not whole the rest goes first", arguments: ["unfinished", "no device", "no port", "another name"])
@@ -258,9 +269,9 @@ struct DeviceTests {
     func longPath() throws {
         let label = String(repeating: "a", count: 63)
         let path = "acme/prod/web/\(label)"
-        #expect(Device.label(of: path) == path)
+        #expect(Endpoint.label(of: path) == path)
         let long = "\(label)/\(label)/\(label)/\(label)"
         let other = "\(label)/\(label)/\(label)/\(label.dropLast())b"
-        #expect(Device.label(of: long).utf8.count < 220 && Device.label(of: long) != Device.label(of: other))
+        #expect(Endpoint.label(of: long).utf8.count < 220 && Endpoint.label(of: long) != Endpoint.label(of: other))
     }
 }
