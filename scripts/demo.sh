@@ -135,6 +135,8 @@ prove_common() {
     reaches acme/prod/web/web-4 "other zone" acme/prod/web/web-1 10.0.1.10 fd00:1:0:1::10
     reaches acme/prod/web/web-1 "other network" acme/prod/db/db-1 10.0.2.10 fd00:1:0:2::10
     reaches acme/prod/db/db-2 "other network" acme/prod/web/web-4 10.0.1.13 fd00:1:0:1::13
+    reaches acme/prod/web/web-1 "a host itself" acme/prod/web/admin-1 10.0.1.20 fd00:1:0:1::20
+    reaches acme/prod/web/admin-1 "from a host itself" acme/prod/db/db-1 10.0.2.10 fd00:1:0:2::10
     reaches globex/prod/web/app-3 "same address, other tenant" globex/prod/web/app-1 10.0.1.10
     reaches globex/prod/web/app-1 "same address, other tenant" globex/prod/web/app-2 10.0.1.12
     local gateway
@@ -146,7 +148,8 @@ prove_common() {
     silent acme/prod/web/web-1 10.0.1.99
     silent globex/prod/web/app-1 10.0.1.11
     silent globex/prod/web/app-2 10.0.2.10
-    proved "nothing crosses: 10.0.1.99 is globex's alone, 10.0.1.11 and 10.0.2.10 are acme's"
+    silent globex/prod/web/app-1 10.0.1.20
+    proved "nothing crosses: 10.0.1.99 is globex's alone, 10.0.1.11, 10.0.2.10 and the host's 10.0.1.20 are acme's"
 }
 
 chapter "1. A git repository with the topology of examples/two-tenants"
@@ -168,7 +171,7 @@ for host in "${hosts[@]}"; do
 done
 
 chapter "3. Traffic"
-serve acme/prod/web/web-{1,2,3,4} acme/prod/db/db-{1,2} globex/prod/web/app-{1,2,3}
+serve acme/prod/web/web-{1,2,3,4} acme/prod/web/admin-1 acme/prod/db/db-{1,2} globex/prod/web/app-{1,2,3}
 prove_first
 counted=$(drops h1 spoofed-ip)
 in_endpoint acme/prod/web/web-1 python3 "$probe" spoof 10.0.1.77 10.0.1.12 5
@@ -216,4 +219,4 @@ done
 chapter "5. Summary"
 say "$proofs proofs, none failed, in $((SECONDS - started)) s"
 say "two commits of $(find "$repo" -name '*.yaml' | wc -l) YAML files became $(find "$pins" -type f | wc -l) pinned maps and programs on ${#hosts[@]} hosts,"
-say "and packets between $(find /run/netns -name "mizar-$name.ep.*" | wc -l) endpoints of two tenants with the same addresses"
+say "and packets between $(find /run/netns -name "mizar-$name.ep.*" | wc -l) endpoints of two tenants with the same addresses, and a host itself"

@@ -1,9 +1,10 @@
 import Glibc
+import Topology
 
 extension Lab {
     /// What `lab exec` enters.
     public enum Target: Hashable, Sendable {
-        /// By its path, `tenant/vpc/network/endpoint`.
+        /// By its path, `tenant/vpc/network/endpoint`; of a host endpoint it is its host.
         case endpoint(String)
         case host(String)
     }
@@ -35,11 +36,20 @@ extension Lab {
             case .host(let name): (namespace(host: name), "host.", name)
             }
         if Namespace.isAlive(wanted) { return wanted }
+        if case .endpoint(let path) = target, let host = try host(of: path) { return host }
         let names = Namespace.names(prefix: prefix + kind).map { String($0.dropFirst((prefix + kind).count)) }
         guard !names.isEmpty else { throw LabError("enter", text, cause: "lab \(name) is not up") }
         let shown = names.prefix(10).map { String($0.map { $0 == "." ? "/" : $0 }) }
         throw LabError(
             "enter", text,
             cause: "lab \(name) has none of this name; it has \(shown.joined(separator: ", "))\(names.count > 10 ? ", …" : "")")
+    }
+
+    /// The namespace of the host that has a host endpoint's port.
+    private func host(of path: String) throws(LabError) -> String? {
+        for name in Namespace.names(prefix: prefix + "host.") where Namespace.isAlive(name) {
+            if try Namespace.within(name, { if_nametoindex(Endpoint.portName(of: path)) }) != 0 { return name }
+        }
+        return nil
     }
 }

@@ -64,7 +64,8 @@ struct Layout: Sendable {
         // Names are unique: the topology is checked.
         let networks = Dictionary(topology.networks.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
         let mtu = min(1500, (hosts.map(\.mtu).min() ?? 1600) - Self.overhead)
-        endpoints = topology.endpoints.map { endpoint in
+        // A host endpoint's place is its host, where the reconciler makes what it needs.
+        endpoints = topology.endpoints.filter { !$0.isHost }.map { endpoint in
             Self.link(of: endpoint, network: networks[endpoint.network], mtu: mtu, lab: lab)
         }
     }

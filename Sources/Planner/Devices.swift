@@ -52,6 +52,13 @@ struct Devices {
         self.interfaces = interfaces
     }
 
+    /// Both ends of the wanted ones, as though they were there.
+    var ends: [Interface] {
+        wanted.map(\.device).flatMap {
+            [Interface(name: $0.name, ifindex: $0.ifindex, mtu: 0), Interface(name: $0.port, ifindex: $0.portIndex, mtu: 0)]
+        }
+    }
+
     /// The device of a host endpoint, without indices; nil for any other endpoint.
     static func device(of endpoint: Endpoint, index: TopologyIndex, mtu: Int) -> Device? {
         guard let name = endpoint.device, let network = index.network(endpoint.network), let vpc = index.vpc(network.vpc) else {

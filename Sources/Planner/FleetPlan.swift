@@ -92,9 +92,7 @@ public struct FleetPlan: Hashable, Sendable, Codable {
         let byName = devices.interfaces
         let compiler = Compiler(index: index, host: host, interfaces: byName)
         observation.devices = devices.wanted.map(\.device)
-        observation.interfaces += observation.devices.flatMap {
-            [Interface(name: $0.name, ifindex: $0.ifindex, mtu: 0), Interface(name: $0.port, ifindex: $0.portIndex, mtu: 0)]
-        }
+        observation.interfaces += devices.ends
         observation.image = compiler.image(uplinkMTU: interfaces.first { $0.name == host.interface }?.mtu)
         observation.image.datapath = DatapathRow(programs: 1, uplink: byName[host.interface] ?? 0, mode: .none, reason: .chosen)
         // Which hook the uplink's programs are at depends on the driver: a commit alone says so only where it names it.

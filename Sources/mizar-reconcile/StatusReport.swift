@@ -11,6 +11,8 @@ struct StatusReport: Encodable {
         let addresses: [IPAddress]
         /// Missing: the endpoint waits for its interface.
         let interface: String?
+        /// Of a host endpoint: the host's interface in the network.
+        let device: String?
         let mac: MACAddress?
         let macEnforced: Bool
         let traffic: Traffic
@@ -94,13 +96,14 @@ struct StatusReport: Encodable {
             }
         }
         self.pending = pending.sorted()
+        let devices = Dictionary(status.observation.devices.map { ($0.portIndex, $0.name) }) { first, _ in first }
         let traffic = Dictionary(status.traffic.map { ($0.ifindex, Traffic($0)) }) { first, _ in first }
         endpoints = image.ports.map { ifindex, row in
             Endpoint(
                 name: image.names[row.endpoint] ?? "endpoint \(String(row.endpoint, radix: 16))",
                 network: Self.name(image, network: row.network),
                 vpc: image.vpcs[row.vni].flatMap { image.names[$0.vpc] } ?? "VNI \(row.vni)",
-                addresses: (addresses[ifindex] ?? []).sorted(), interface: interfaces[ifindex]?.name,
+                addresses: (addresses[ifindex] ?? []).sorted(), interface: interfaces[ifindex]?.name, device: devices[ifindex],
                 mac: image.portMACs[ifindex], macEnforced: row.macFixed, traffic: traffic[ifindex] ?? Traffic())
         }.sorted { $0.name < $1.name }
         networks = Sum.each(endpoints, by: \.network)
@@ -149,7 +152,8 @@ struct StatusReport: Encodable {
             ["ENDPOINT", "INTERFACE", "ADDRESSES", "MAC", "SENT", "RECEIVED", "TO OTHER HOSTS"],
             endpoints.map { endpoint in
                 [
-                    endpoint.name, endpoint.interface ?? "gone", endpoint.addresses.map(\.description).joined(separator: " "),
+                    endpoint.name, endpoint.device ?? endpoint.interface ?? "gone",
+                    endpoint.addresses.map(\.description).joined(separator: " "),
                     (endpoint.mac.map(\.description) ?? "-") + (endpoint.macEnforced ? "!" : ""),
                 ] + endpoint.traffic.columns
             })

@@ -28,8 +28,12 @@ import Testing
         var delays = Delays()
         var small = ScenarioTests.twoTenants(datapath, hosts: 2)
         small.settle = "0s"  // here nobody runs phases
+        small.hostEndpoint("acme/prod/web/m", 20, on: "h1")
         var fleets = [Self.onTwoHosts(small)]
         fleets.append(fleets[0])
+        // The host's own address changes.
+        fleets[1].remove("acme/prod/web/m")
+        fleets[1].hostEndpoint("acme/prod/web/m", 21, on: "h1")
         // Between the two: a VPC, a network, roles, and more rows than the maps have room for.
         fleets[1].remove(vpc: "globex/prod")
         for number in 30..<100 { fleets[1].endpoint("acme/prod/web/n\(number)", number, on: number % 2 == 0 ? "h1" : "h2") }
@@ -97,7 +101,8 @@ import Testing
 
     /// Before each call that may take something off; what only reads leaves no state of its own.
     @Test func detachKilledBeforeEveryCall() async throws {
-        let fleet = ScenarioTests.oneNetwork("xdp", hosts: 2)
+        var fleet = ScenarioTests.oneNetwork("xdp", hosts: 2)
+        fleet.hostEndpoint("acme/prod/web/m", 20, on: "h1")
         try await LabFixture.with(fleet) { lab in
             let words = ["detach", "--host", "h1", "--bpffs", lab.bpffs("h1")]
             for call in ["sendto", "/^unlink", "/^rmdir", "write"] {
@@ -118,9 +123,40 @@ import Testing
         }
     }
 
+    /// A host endpoint with other addresses, there and back, before each request that changes its device.
+    @Test func aDeviceChangedKilledBeforeEveryRequest() async throws {
+        var small = ScenarioTests.oneNetwork("tc", hosts: 2)
+        small.settle = "0s"  // here nobody runs phases
+        let fleets = [20, 21].map { number in
+            var fleet = small
+            fleet.hostEndpoint("acme/prod/web/m", number, on: "h1")
+            return fleet
+        }
+        try await LabFixture.with(fleets[0]) { lab in
+            let words = ["apply", "--quiet"] + lab.arguments("h1")
+            var number = 0
+            var wasKilled = true
+            while wasKilled {
+                number += 1
+                let fleet = fleets[number % 2]
+                try await lab.commit(fleet)
+                wasKilled = try await lab.kill(on: "h1", at: number, of: "sendto", words)
+                let next = try await lab.apply("h1")
+                #expect(next.succeeded, "killed before request \(number): \(next.error)")
+                for host in ["h1", "h2"] { #expect(try await lab.apply(host).succeeded) }
+                #expect(try await lab.unfinished(fleet) == [], "killed before request \(number)")
+                try await Self.expectNoRemains(lab, "killed before request \(number)")
+            }
+            print("a device changed, killed before each of \(number - 1) requests")
+            #expect(number > 10)
+            try await ScenarioTests.holds(lab, fleets[number % 2])
+        }
+    }
+
     /// The first apply, before each call that attaches: the next one converges, and so does taking all of it off.
     @Test func theFirstApplyKilledBeforeEveryAttachment() async throws {
-        let fleet = ScenarioTests.oneNetwork("xdp", hosts: 2)
+        var fleet = ScenarioTests.oneNetwork("xdp", hosts: 2)
+        fleet.hostEndpoint("acme/prod/web/m", 20, on: "h1")
         try await LabFixture.with(fleet) { lab in
             let words = ["apply", "--quiet"] + lab.arguments("h1")
             for call in ["sendto", "write"] {

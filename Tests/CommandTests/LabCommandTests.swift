@@ -29,7 +29,7 @@ struct LabCommandTests {
 
     private func prove(_ name: String, _ underlay: String, _ lab: Lab) async throws {
         let up = try await tool.succeed("lab", "up", "--name", name, "--repo", example, "--underlay", underlay)
-        #expect(up.contains("3 hosts, 9 endpoints"))
+        #expect(up.contains("3 hosts, 10 endpoints"))
 
         // In the endpoint's network, with this machine's files, and with the command's own exit code.
         let inside = ["lab", "exec", "--name", name, "acme/prod/web/web-1", "--"]
@@ -55,7 +55,7 @@ struct LabCommandTests {
                 h1: No changes.
                 h2: No changes.
                 h3: No changes.
-                Lab \(name) is up: 3 hosts, 9 endpoints, \(underlay) underlay.
+                Lab \(name) is up: 3 hosts, 10 endpoints, \(underlay) underlay.
 
                 """)
     }

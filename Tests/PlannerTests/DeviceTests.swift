@@ -253,6 +253,15 @@ struct DeviceTests {
         #expect(try Self.plan(machine, after, base: after).steps.isEmpty)
     }
 
+    @Test("a trace goes by the port that a device will have")
+    func trace() throws {
+        for (from, to, port) in [("web-1", "mgmt-1", "mzp86f610fdeb"), ("mgmt-1", "web-1", "v-web-1")] {
+            let question = TraceQuestion(from: "acme/prod/web/\(from)", to: "acme/prod/web/\(to)")
+            let trace = try Trace(question, topology: Self.topology(), commit: "")
+            #expect(trace.arrives && trace.closing.contains("interface \(port)."), "\(trace.text)")
+        }
+    }
+
     @Test("a plan that makes no room for a device, or attaches to what nobody makes, is refused")
     func check() throws {
         let topology = Self.topology()

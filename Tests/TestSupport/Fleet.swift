@@ -32,6 +32,8 @@ public struct Fleet: Sendable {
         public var host: String
         public var interface: String
         public var mac: String?
+        /// `type: host`, with a device of a derived name.
+        public var isHost = false
 
         public var network: String { path.split(separator: "/").dropLast().joined(separator: "/") }
         public var vpc: String { path.split(separator: "/").dropLast(2).joined(separator: "/") }
@@ -69,6 +71,9 @@ public struct Fleet: Sendable {
         vpcs.append(VPC(name: name, vni: vni, cidrs: ["10.0.0.0/16", "fd00:1::/48"]))
     }
 
+    /// A VPC with blocks of its own.
+    public mutating func vpc(_ name: String, vni: Int, cidrs: [String]) { vpcs.append(VPC(name: name, vni: vni, cidrs: cidrs)) }
+
     /// A network with 10.0.`number`.0/24 and fd00:1:0:`number`::/64, whose gateways are their first addresses.
     public mutating func network(_ name: String, _ number: Int) {
         networks.append(Network(name: name, cidrs: ["10.0.\(number).0/24", "fd00:1:0:\(number)::/64"]))
@@ -86,6 +91,12 @@ public struct Fleet: Sendable {
         let name = path.split(separator: "/").last ?? ""
         endpoints.append(
             Endpoint(path: path, addresses: addresses, host: host, interface: "v-\(tenant)-\(name)", mac: mac))
+    }
+
+    /// A host endpoint whose addresses in the network's blocks end in `number`.
+    public mutating func hostEndpoint(_ path: String, _ number: Int, on host: String) {
+        endpoint(path, number, on: host)
+        endpoints[endpoints.count - 1].isHost = true
     }
 
     /// A network with other blocks than `network(_:_:)` gives.
@@ -189,7 +200,8 @@ public struct Fleet: Sendable {
         for endpoint in own {
             let name = endpoint.path.split(separator: "/").last ?? ""
             let mac = endpoint.mac.map { ", mac: \"\($0)\"" } ?? ""
-            text += "  \(name): {ips: \(Self.list(endpoint.addresses)), host: \(endpoint.host), interface: \(endpoint.interface)\(mac)}\n"
+            let place = endpoint.isHost ? "type: host" : "interface: \(endpoint.interface)"
+            text += "  \(name): {ips: \(Self.list(endpoint.addresses)), host: \(endpoint.host), \(place)\(mac)}\n"
         }
         return text
     }

@@ -17,11 +17,16 @@ extension LabFixture {
         return false
     }
 
-    /// What `detach` must not leave on a host: programs, pins and their folder, qdiscs, and a loopback that forwards.
+    /// What `detach` must not leave on a host: programs, pins and their folder, qdiscs, devices with their routes, and a
+    /// loopback that forwards.
     public func remains(on host: String) async throws -> [String] {
         var found = try await attached(host)
         let qdiscs = try await on(host, "tc", "qdisc", "show").output.split(separator: "\n")
         found += qdiscs.filter { $0.contains("clsact") }.map(String.init)
+        for words in [["-o", "link"], ["route"], ["-6", "route"], ["rule"], ["-6", "rule"]] {
+            let lines = try await Tool.execute(["ip"] + words, namespace: namespace(host: host)).output.split(separator: "\n")
+            found += lines.filter { $0.contains("mzr") || $0.contains("mzp") || $0.contains("proto 109") }.map(String.init)
+        }
         if try await Tool.execute(["test", "-e", bpffs(host)]).succeeded { found.append("folder \(bpffs(host))") }
         if try await forwardsOnLoopback(host) { found.append("forwarding on lo") }
         return found

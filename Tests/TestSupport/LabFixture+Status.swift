@@ -11,6 +11,7 @@ extension LabFixture {
         public struct Endpoint: Decodable, Sendable {
             public var name: String
             public var interface: String?
+            public var device: String?
             public var mac: String?
             public var sentPackets: Int
             public var receivedPackets: Int

@@ -49,7 +49,7 @@ extension LabFixture {
     ) async throws -> [String] {
         var places: [String: Place] = [:]
         for endpoint in fleet.endpoints {
-            places[endpoint.path] = Place(namespace: path(endpoint.path), addresses: endpoint.addresses)
+            places[endpoint.path] = Place(namespace: path(endpoint), addresses: endpoint.addresses)
         }
         let within = fleet.pairs(within: true)
         let out = within.filter { except.contains($0.path) || except.contains($1.path) }
@@ -62,6 +62,11 @@ extension LabFixture {
         let answer = try await traffic("matrix", request, MatrixAnswer.self)
         if answer.checks == 0 { return ["nothing was checked"] }
         return answer.failures
+    }
+
+    /// Of a host endpoint it is its host's.
+    func path(_ endpoint: Fleet.Endpoint) -> String {
+        endpoint.isHost ? "/run/netns/" + namespace(host: endpoint.host) : path(endpoint.path)
     }
 
     func path(_ endpoint: String) -> String { "/run/netns/" + namespace(endpoint: endpoint) }
@@ -114,8 +119,8 @@ extension LabFixture {
             flows: flows.map { flow in
                 let to = fleet[flow.to].addresses
                 return SteadyRequest.Flow(
-                    from: Place(namespace: path(flow.from), addresses: fleet[flow.from].addresses),
-                    to: Place(namespace: path(flow.to), addresses: to),
+                    from: Place(namespace: path(fleet[flow.from]), addresses: fleet[flow.from].addresses),
+                    to: Place(namespace: path(fleet[flow.to]), addresses: to),
                     address: to.first { $0.contains(":") == ipv6 } ?? "", rate: rate)
             }, ready: ready)
         let line = try Self.line(request)

@@ -100,7 +100,11 @@ struct Tracer {
         underlay.hosts[host.address] = Forwarder(compiler.image(uplinkMTU: nil))
     }
 
-    private func interfaces(_ host: String) -> [Interface] { FleetPlan.interfaces(of: host, index) }
+    private func interfaces(_ name: String) -> [Interface] {
+        let interfaces = FleetPlan.interfaces(of: name, index)
+        guard let host = index.host(name) else { return interfaces }
+        return interfaces + Devices(index: index, host: host, observation: Observation(interfaces: interfaces)).ends
+    }
 
     private func interfaceNames(_ way: Underlay.Way) -> [IPAddress: [UInt32: String]] {
         var names: [IPAddress: [UInt32: String]] = [:]
