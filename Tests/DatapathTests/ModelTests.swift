@@ -205,12 +205,12 @@ private func frame(_ packet: InnerPacket, from mac: MACAddress) -> [UInt8] {
 extension DatapathTests {
     /// What `trace` and the simulations say is what the programs do: random hosts of random topologies, with entries of
     /// every age and hosts that do not answer, and packets from ports and from the underlay.
-    @Test("the model does what the programs do", arguments: 0..<6)
-    func model(seed: Int) throws {
-        var random = SeededGenerator(seed: UInt64(41_000 + seed))
+    @Test("the model does what the programs do")
+    func model() throws {
         let twin = try Twin.shared.get()
         var seen: [String: Int] = [:]
-        for _ in 0..<4 {
+        for seed in 0..<24 {
+            var random = SeededGenerator(seed: UInt64(41_000 + seed))
             let topology = TopologyBuilder.random(using: &random, hosts: 2...6, endpoints: 1...4).build()
             for host in topology.hosts {
                 guard try twin.become(host.name, of: topology, using: &random) else { continue }
@@ -231,7 +231,7 @@ extension DatapathTests {
             }
         }
         // The test would be empty if nothing got further than a drop.
-        #expect(["deliver", "send"].allSatisfy { seen[$0, default: 0] > 5 }, "\(seen)")
+        #expect(["deliver", "send"].allSatisfy { seen[$0, default: 0] > 50 }, "\(seen)")
     }
 
     private static func word(_ verdict: Decision.Verdict) -> String {
