@@ -23,7 +23,8 @@ struct Rollout {
 
     private struct Runner {
         var notices: [UInt64]
-        var applied = 0
+        /// Nil: a host that joins has applied nothing, and knows of no commit before.
+        var applied: Int?
         var wakes: UInt64
         var steps: ArraySlice<Step> = []
     }
@@ -56,7 +57,8 @@ struct Rollout {
         var runners: [String: Runner] = [:]
         for name in fleet.hosts.keys.sorted() {
             let notices = made.map { $0 == 0 && topologies.count == 1 ? 0 : $0 + .random(in: 0...(settle * 6 / 10), using: &random) }
-            runners[name] = Runner(notices: notices, wakes: notices[1])
+            let isFounder = topologies[0].hosts.contains { $0.name == name }
+            runners[name] = Runner(notices: notices, applied: isFounder ? 0 : nil, wakes: notices[1])
         }
         let names = runners.keys.sorted()
         var clock: UInt64 = 0
@@ -86,7 +88,7 @@ struct Rollout {
             let topology = topologies[newest]
             if topology.hosts.contains(where: { $0.name == name }) {
                 fleet.hosts[name]?.now = 1_000_000_000 + clock
-                runner.steps = try fleet.plan(name, topology, base: topologies[runner.applied], commit: newest).steps[...]
+                runner.steps = try fleet.plan(name, topology, base: runner.applied.map { topologies[$0] }, commit: newest).steps[...]
                 runner.applied = newest
             }
             runner.wakes = clock + .random(in: (settle / 20)...(settle * 3 / 10), using: &random)
