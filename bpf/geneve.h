@@ -3,6 +3,7 @@
 #ifndef MIZAR_GENEVE_H
 #define MIZAR_GENEVE_H
 
+#include "checksum.h"
 #include "memo.h"
 
 #define MZR_OUTER_TTL 64

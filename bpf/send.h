@@ -9,6 +9,7 @@
 #include "count.h"
 #include "forward.h"
 #include "geneve.h"
+#include "hop.h"
 
 /* Linux 6.3; the headers here are older. */
 #define MZR_DECAP_L3_IPV6 (1ULL << 8)
@@ -27,16 +28,6 @@
  * sets MZR_DECAP_L3_IPV6 where the kernel knows it. 0: the kernel is older, and the way round is taken.
  */
 const volatile __u64 mzr_decap_flags = 0;
-
-static __always_inline void copy_mac(__u8 *to, const __u8 *from)
-{
-	__u16 *x = (void *)to;
-	const __u16 *y = (const void *)from;
-
-	x[0] = y[0];
-	x[1] = y[1];
-	x[2] = y[2];
-}
 
 /* Byte by byte, so that it becomes immediates: .rodata holds what the loader sets and nothing else. */
 static __always_inline void set_gateway_mac(__u8 *to)
@@ -311,58 +302,6 @@ static __always_inline int decapsulate(struct __sk_buff *skb, const struct outer
 	if (place + ETH_HLEN + sizeof(struct iphdr) > (void *)(long)skb->data_end)
 		return MZR_DROP_INTERNAL;
 	return merge_ecn(place + ETH_HLEN, in, out->tos);
-}
-
-#define MZR_AF_INET 2
-#define MZR_LOOPBACK 1 /* ifindex of lo, in every network namespace */
-
-/*
- * Looks up the next hop to a host. The kernel wants the interface that a packet came in by to forward; asked
- * for lo, it looks the route up as for a packet of this host's own, and the uplink itself need not forward.
- */
-static __always_inline int look_up_hop(void *context, const struct mzr_config *row, struct peer *peer,
-				       __u8 tos)
-{
-	struct bpf_fib_lookup fib = {
-		.family = MZR_AF_INET,
-		.l4_protocol = IPPROTO_UDP,
-		.ifindex = MZR_LOOPBACK,
-		.tos = tos,
-		.ipv4_src = row->address,
-		.ipv4_dst = peer->host,
-	};
-
-	peer->tos = tos;
-	peer->hop = HOP_NONE;
-	if (bpf_fib_lookup(context, &fib, sizeof(fib), 0) != BPF_FIB_LKUP_RET_SUCCESS ||
-	    fib.ifindex != row->uplink)
-		return 0;
-	copy_mac(peer->macs, fib.dmac);
-	copy_mac(peer->macs + ETH_ALEN, fib.smac);
-	peer->hop = HOP_KNOWN;
-	return 0;
-}
-
-static __noinline int look_up_hop_skb(struct __sk_buff *skb, const struct mzr_config *row, struct peer *peer,
-				      __u8 tos)
-{
-	return look_up_hop(skb, row, peer, tos);
-}
-
-static __noinline int look_up_hop_xdp(struct xdp_md *xdp, const struct mzr_config *row, struct peer *peer,
-				      __u8 tos)
-{
-	return look_up_hop(xdp, row, peer, tos);
-}
-
-/* False: this is for the stack to find out. */
-static __always_inline bool write_hop(struct ethhdr *eth, const struct peer *peer)
-{
-	if (peer->hop != HOP_KNOWN)
-		return false;
-	copy_mac(eth->h_dest, peer->macs);
-	copy_mac(eth->h_source, peer->macs + ETH_ALEN);
-	return true;
 }
 
 /*
