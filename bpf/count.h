@@ -15,11 +15,11 @@ static __always_inline void count_drop(__u32 reason, __u32 bytes)
 	}
 }
 
-/* A packet of the endpoint behind `port`; `bytes` with its Ethernet header. Gives its row; NULL: nobody
- * asked. */
-static __always_inline struct mzr_traffic *count_sent(__u32 port, __u32 packets, __u32 bytes)
+/* A packet of the endpoint whose port counts in `slot`; `bytes` with its Ethernet header. Gives the row;
+ * NULL: there is no such slot yet. */
+static __always_inline struct mzr_traffic *count_sent(__u32 slot, __u32 packets, __u32 bytes)
 {
-	struct mzr_traffic *row = bpf_map_lookup_elem(&traffic, &port);
+	struct mzr_traffic *row = bpf_map_lookup_elem(&traffic, &slot);
 
 	if (row) {
 		row->sent_packets += packets;
@@ -29,9 +29,9 @@ static __always_inline struct mzr_traffic *count_sent(__u32 port, __u32 packets,
 }
 
 /* The same, of one that went to another host. */
-static __always_inline void count_sent_by(__u32 port, __u32 packets, __u32 bytes, __u32 stage)
+static __always_inline void count_sent_by(__u32 slot, __u32 packets, __u32 bytes, __u32 stage)
 {
-	struct mzr_traffic *row = count_sent(port, packets, bytes);
+	struct mzr_traffic *row = count_sent(slot, packets, bytes);
 
 	if (!row)
 		return;
@@ -43,10 +43,10 @@ static __always_inline void count_sent_by(__u32 port, __u32 packets, __u32 bytes
 		row->divider_packets += packets;
 }
 
-/* A packet for the endpoint behind `port`. */
-static __always_inline void count_received(__u32 port, __u32 packets, __u32 bytes)
+/* A packet for that endpoint. */
+static __always_inline void count_received(__u32 slot, __u32 packets, __u32 bytes)
 {
-	struct mzr_traffic *row = bpf_map_lookup_elem(&traffic, &port);
+	struct mzr_traffic *row = bpf_map_lookup_elem(&traffic, &slot);
 
 	if (row) {
 		row->received_packets += packets;

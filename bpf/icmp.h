@@ -272,7 +272,7 @@ static __always_inline bool tell(struct __sk_buff *skb, __u32 reason)
 	quoted = become_error(skb, &in, mac, &speaker, &error);
 	if (!quoted || !complete(skb, &in, &speaker, sizeof(error) + quoted))
 		return false;
-	count_received(ifindex, 1, front_of(&in) + quoted);
+	count_received(port->slot, 1, front_of(&in) + quoted);
 	return true;
 }
 

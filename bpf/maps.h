@@ -37,7 +37,6 @@ MZR_HASH(networks, BPF_MAP_TYPE_HASH, struct mzr_network_key, struct mzr_network
 MZR_HASH(endpoints, BPF_MAP_TYPE_HASH, struct mzr_endpoint_key, struct mzr_endpoint, 64);
 MZR_HASH(ports, BPF_MAP_TYPE_HASH, __u32, struct mzr_port, 64);
 MZR_HASH(port_macs, BPF_MAP_TYPE_HASH, __u32, struct mzr_port_mac, 64);
-MZR_HASH(traffic, BPF_MAP_TYPE_PERCPU_HASH, __u32, struct mzr_traffic, 64);
 /* Of each VPC with an endpoint here; the capacity of its table is the plan's. */
 struct direct_table {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
@@ -54,6 +53,7 @@ struct {
 	__array(values, struct direct_table);
 } direct SEC(".maps");
 
+MZR_ARRAY(traffic, BPF_MAP_TYPE_PERCPU_ARRAY, struct mzr_traffic, 64);
 MZR_ARRAY(drops, BPF_MAP_TYPE_PERCPU_ARRAY, struct mzr_drop, MZR_DROP_COUNT);
 MZR_ARRAY(mark, BPF_MAP_TYPE_ARRAY, __u32, 1);
 /* The rows of these four are the reconciler's own: no program reads them. */

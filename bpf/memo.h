@@ -142,14 +142,16 @@ struct heading {
 	__u32 flow;
 	__u64 network;
 	__be32 host;
-	__u32 ifindex;	    /* of the port */
-	__u8 asked;	    /* the stage that they came with, or MZR_ASKED_BY_PORT */
-	__u8 go;	    /* enum go */
-	__u8 stage;	    /* to go on with */
-	__u8 reason;	    /* enum mzr_drop_reason */
-	__u8 mac[ETH_ALEN]; /* of the port; all zero: not asked yet */
-	__u8 is_straight;   /* so is MZR_PORT_STRAIGHT */
-	__u8 reserved[5];
+	/* Of the port: */
+	__u32 ifindex;
+	__u32 slot; /* in `traffic`; this and the next two are known once the MAC is not all zero */
+	__u8 mac[ETH_ALEN];
+	__u8 is_straight; /* MZR_PORT_STRAIGHT */
+	__u8 asked;	  /* the stage that they came with, or MZR_ASKED_BY_PORT */
+	__u8 go;	  /* enum go */
+	__u8 stage;	  /* to go on with */
+	__u8 reason;	  /* enum mzr_drop_reason */
+	__u8 reserved;
 };
 
 #define MZR_HEADINGS 512

@@ -51,6 +51,7 @@ static __always_inline bool find_port(struct heading *heading, __u32 ifindex)
 		return false;
 	copy_mac(heading->mac, known->mac);
 	heading->is_straight = port->flags & MZR_PORT_STRAIGHT ? 1 : 0;
+	heading->slot = port->slot;
 	return true;
 }
 
@@ -75,7 +76,7 @@ static __always_inline int deliver(struct __sk_buff *skb, __u32 ifindex, const s
 	copy_mac(eth->h_dest, heading->mac);
 	set_gateway_mac(eth->h_source);
 	eth->h_proto = in->ipv6 ? bpf_htons(ETH_P_IPV6) : bpf_htons(ETH_P_IP);
-	count_received(ifindex, in->packets, in->size);
+	count_received(heading->slot, in->packets, in->size);
 	*verdict = heading->is_straight ? bpf_redirect_peer(ifindex, 0) : bpf_redirect(ifindex, 0);
 	return 0;
 }

@@ -34,8 +34,10 @@ extension KernelStore {
     /// Copies every row, counters included.
     static func copy(_ old: borrowing PinnedMap, to new: borrowing PinnedMap) throws(BPFError) {
         if old.spec.isArray {
-            let key: [UInt8] = [0, 0, 0, 0]
-            if let value = try old.value(of: key) { try new.put(key, value) }
+            for index in 0..<UInt32(min(old.capacity, new.capacity)) {
+                let key = withUnsafeBytes(of: index) { Array($0) }
+                if let value = try old.value(of: key) { try new.put(key, value) }
+            }
             return
         }
         var rows: [RowBytes] = []

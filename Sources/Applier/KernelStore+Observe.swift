@@ -13,6 +13,7 @@ struct AttachedPlace: Hashable {
 
 extension KernelStore {
     public func observe() throws(BPFError) -> Observation {
+        slots = nil
         var image = Image()
         var capacities: [Table: Int] = [:]
         var pinned: [String: UInt32] = [:]
@@ -20,7 +21,9 @@ extension KernelStore {
             guard let map = try open(table) else { continue }
             capacities[table] = map.capacity
             pinned[table.rawValue] = map.id
-            if table.isArray {
+            if table == .traffic {
+                continue
+            } else if table.hasOneRow {
                 if let row = try Self.onlyRow(table, map) { image.put(row) }
             } else if table == .direct {
                 for (vni, table) in try directTables(map) { image.direct[vni] = table.map.capacity }

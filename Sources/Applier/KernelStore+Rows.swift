@@ -23,7 +23,7 @@ extension KernelStore {
 
     private func writeRows(_ steps: ArraySlice<Step>, _ key: BatchKey) throws(BPFError) {
         let map = try need(key.table)
-        if steps.count == 1 || key.table.isArray { for step in steps { try verify(step, in: map) } }
+        if steps.count == 1 || key.table.hasOneRow { for step in steps { try verify(step, in: map) } }
         switch key.action {
         case .create, .update:
             var rows: [RowBytes] = []
@@ -33,6 +33,7 @@ extension KernelStore {
                     if let live = try map.value(of: row.key) { rows[index] = row.nextGeneration(after: live) }
                 }
             }
+            if key.table == .ports { rows = try placeInTraffic(rows, map) }
             try map.put(rows)
             // Until the programs step both maps get every row.
             if let copy = grown[key.table] { try copy.map.put(rows) }
@@ -45,8 +46,24 @@ extension KernelStore {
                 keys.append(row.key)
             }
             try map.remove(keys)
+            if key.table == .ports { slots = nil }
             if let copy = grown[key.table] { try copy.map.remove(keys) }
         }
+    }
+
+    /// The rows with each port's slot in `traffic`: the one that it has, or a free one.
+    private func placeInTraffic(_ rows: [RowBytes], _ ports: borrowing PinnedMap) throws(BPFError) -> [RowBytes] {
+        var slots: TrafficSlots
+        if let known = self.slots { slots = known } else { slots = try TrafficSlots(reading: ports) }
+        // Read anew unless all goes well.
+        self.slots = nil
+        let placed = try slots.place(rows) { slot throws(BPFError) in
+            let key = withUnsafeBytes(of: slot) { Array($0) }
+            if let map = try open(.traffic), slot < map.capacity { try map.put(key, []) }
+            if let copy = grown[.traffic], slot < copy.map.capacity { try copy.map.put(key, []) }
+        }
+        self.slots = slots
+        return placed
     }
 
     /// Refuses a step whose row is neither as the plan found it nor as it wants it.
@@ -54,7 +71,7 @@ extension KernelStore {
         guard case .row(let before, let after) = step.change, let record = after ?? before else { return }
         let table = record.table
         // What the programs write may change at any time.
-        if table == .portMACs || table == .traffic { return }
+        if table == .portMACs { return }
         if case .foreign = record { return }
         let key = try bytes(of: record, step).key
         let found = try map.value(of: key).flatMap { value in

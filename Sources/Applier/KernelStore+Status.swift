@@ -33,22 +33,18 @@ extension KernelStore {
         return found.sorted { $0.address < $1.address }
     }
 
+    /// By port.
     func traffic(_ names: [UInt32: String]) throws(BPFError) -> [HostStatus.Traffic] {
-        guard let map = try open(.traffic) else { return [] }
+        guard let ports = try open(.ports), let map = try open(.traffic) else { return [] }
+        var slots: [(ifindex: UInt32, slot: UInt32)] = []
+        try ports.forEach {
+            let row = RowBytes(key: Array($0), value: Array($1))
+            if row.slot != 0 { slots.append(($0.loadUnaligned(as: UInt32.self), row.slot)) }
+        }
         var found: [HostStatus.Traffic] = []
-        try map.forEach { key, value in
-            var sum = mzr_traffic()
-            for offset in stride(from: 0, to: value.count, by: MemoryLayout<mzr_traffic>.stride) {
-                let one = value.loadUnaligned(fromByteOffset: offset, as: mzr_traffic.self)
-                sum.sent_packets &+= one.sent_packets
-                sum.sent_bytes &+= one.sent_bytes
-                sum.received_packets &+= one.received_packets
-                sum.received_bytes &+= one.received_bytes
-                sum.direct_packets &+= one.direct_packets
-                sum.bouncer_packets &+= one.bouncer_packets
-                sum.divider_packets &+= one.divider_packets
-            }
-            let ifindex = key.loadUnaligned(as: UInt32.self)
+        for (ifindex, slot) in slots {
+            guard let value = try map.value(of: withUnsafeBytes(of: slot) { Array($0) }) else { continue }
+            let sum = value.withUnsafeBytes { Self.sum($0) }
             found.append(
                 HostStatus.Traffic(
                     ifindex: ifindex, interface: names[ifindex] ?? "", sentPackets: sum.sent_packets,
@@ -57,6 +53,22 @@ extension KernelStore {
                     bouncerPackets: sum.bouncer_packets, dividerPackets: sum.divider_packets))
         }
         return found.sorted { ($0.interface, $0.ifindex) < ($1.interface, $1.ifindex) }
+    }
+
+    /// Of all CPUs.
+    private static func sum(_ value: UnsafeRawBufferPointer) -> mzr_traffic {
+        var sum = mzr_traffic()
+        for offset in stride(from: 0, to: value.count, by: MemoryLayout<mzr_traffic>.stride) {
+            let one = value.loadUnaligned(fromByteOffset: offset, as: mzr_traffic.self)
+            sum.sent_packets &+= one.sent_packets
+            sum.sent_bytes &+= one.sent_bytes
+            sum.received_packets &+= one.received_packets
+            sum.received_bytes &+= one.received_bytes
+            sum.direct_packets &+= one.direct_packets
+            sum.bouncer_packets &+= one.bouncer_packets
+            sum.divider_packets &+= one.divider_packets
+        }
+        return sum
     }
 
     func drops() throws(BPFError) -> [HostStatus.Drop] {

@@ -10,6 +10,8 @@ public final class KernelStore: MapStore {
     /// Copies of maps in another capacity, until the programs step puts them in their place: nothing but this process
     /// holds them.
     var grown: [Table: OpenMap] = [:]
+    /// As the ports' rows say; nil: not read since the last observation.
+    var slots: TrafficSlots?
 
     /// Opens the host's tables, which need not exist yet.
     ///

@@ -16,6 +16,7 @@ public final class LoosePrograms {
     }
 
     private let object: BPFObject
+    private var slots = TrafficSlots()
 
     /// Loads the programs.
     ///
@@ -33,7 +34,8 @@ public final class LoosePrograms {
         for (table, records) in Dictionary(grouping: records, by: \.table) {
             let raw = try check(fcntl(descriptor(of: table), F_DUPFD_CLOEXEC, 3), "keep", "map \(table.rawValue)")
             let map = try PinnedMap(BPFObject.spec(table.rawValue), owning: Descriptor(owning: raw))
-            let rows = records.compactMap(\.bytes)
+            var rows = records.compactMap(\.bytes)
+            if table == .ports { rows = try slots.place(rows) { _ in } }
             for start in stride(from: 0, to: rows.count, by: PinnedMap.batchSize) {
                 try map.put(Array(rows[start..<min(rows.count, start + PinnedMap.batchSize)]))
             }

@@ -14,7 +14,7 @@ struct RowBytes: Hashable, Sendable {
 extension Record {
     /// The row of these bytes; nil for an array's row of zeros, which is one that was never written.
     init?(_ table: Table, key: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer) {
-        if table.isArray, value.allSatisfy({ $0 == 0 }) { return nil }
+        if table.hasOneRow, value.allSatisfy({ $0 == 0 }) { return nil }
         if let record = Self.decode(table, key: key, value: value), record.isEncoded(as: key, value) {
             self = record
         } else {
@@ -35,7 +35,6 @@ extension Record {
         case .port(let ifindex, let row): RowBytes(key: copy(ifindex), value: copy(row.value))
         case .portMAC(let ifindex, let mac):
             RowBytes(key: copy(ifindex), value: mac.bytes + [0, 0])
-        case .traffic(let ifindex): RowBytes(key: copy(ifindex), value: copy(mzr_traffic()))
         case .name(let id, let text):
             text.mizarName.map { RowBytes(key: copy(id), value: copy($0)) }
         case .wait(let digest, let since): RowBytes(key: copy(digest), value: copy(since))
@@ -45,12 +44,14 @@ extension Record {
         }
     }
 
-    /// Counters and what hosts answered are nobody's to plan: a row of `traffic` is its key, one of `hosts` its id, and
-    /// the generation of `config` says nothing.
+    /// What hosts answered, where a port is counted, and the generation of `config` are nobody's to plan.
     private func isEncoded(as key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) -> Bool {
         guard let bytes, bytes.key.elementsEqual(key) else { return false }
-        if case .traffic = self { return true }
         if case .host(_, let row) = self { return load(mzr_host.self, value).flatMap(HostRow.init) == row }
+        if case .port = self, var found = load(mzr_port.self, value) {
+            found.slot = 0
+            return bytes.value.elementsEqual(copy(found))
+        }
         if case .config = self, var found = load(mzr_config.self, value) {
             found.generation = 0
             return bytes.value.elementsEqual(copy(found))
@@ -77,13 +78,12 @@ extension Record {
             both(load(mzr_endpoint_key.self, key), load(mzr_endpoint.self, value)).flatMap { key, value in
                 EndpointRow(value).map { .endpoint(EndpointKey(key), $0) }
             }
-        case .direct: nil
+        case .direct, .traffic: nil
         case .ports: both(load(UInt32.self, key), load(mzr_port.self, value)).map { .port($0, PortRow($1)) }
         case .portMACs:
             both(load(UInt32.self, key), load(mzr_port_mac.self, value)).map { key, value in
                 .portMAC(key, withUnsafeBytes(of: value.mac) { MACAddress(bytes: $0) })
             }
-        case .traffic: load(UInt32.self, key).map { .traffic($0) }
         case .names:
             both(load(UInt64.self, key), load(mzr_name.self, value)).map { key, value in
                 .name(key, withUnsafeBytes(of: value.text) { cString($0) })
@@ -263,7 +263,7 @@ extension PortRow {
     fileprivate var value: mzr_port {
         let flags =
             (macFixed ? MZR_PORT_MAC_FIXED : 0) | (answersAll ? MZR_PORT_ANSWERS_ALL : 0) | (isStraight ? MZR_PORT_STRAIGHT : 0)
-        return mzr_port(vni: vni, flags: UInt32(flags), network: network, endpoint: endpoint)
+        return mzr_port(vni: vni, flags: UInt32(flags), network: network, endpoint: endpoint, slot: 0, reserved: 0)
     }
 }
 
@@ -304,6 +304,16 @@ extension ConfigRow {
 }
 
 extension RowBytes {
+    /// Of a row of `ports`: the slot of `traffic` that it names.
+    var slot: UInt32 {
+        get { value.withUnsafeBytes { load(mzr_port.self, $0)?.slot ?? 0 } }
+        set {
+            guard var port = value.withUnsafeBytes({ load(mzr_port.self, $0) }) else { return }
+            port.slot = newValue
+            value = copy(port)
+        }
+    }
+
     /// The row of `config` one generation later than `live`: the programs keep what they read of the tables until it
     /// changes. Unchanged if it is no such row, or none was written yet.
     func nextGeneration(after live: [UInt8]) -> RowBytes {

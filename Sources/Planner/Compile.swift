@@ -82,7 +82,6 @@ struct Compiler {
                 isStraight: endpoint.mac == nil && !endpoint.isHost && straight.contains(ifindex), network: id,
                 endpoint: StableHash.id(endpoint.name))
             image.portMACs[ifindex] = endpoint.mac ?? .assumed(for: endpoint.addresses)
-            image.traffic.insert(ifindex)
         }
         for port in image.ports.values where image.direct[port.vni] == nil {
             image.direct[port.vni] = directCapacity(vni: port.vni)

@@ -7,8 +7,8 @@ extension Differ {
         var resized = false
         for table in Table.allCases {
             let capacity = observation.capacities[table] ?? 0
-            let needed = table.isArray ? 1 : meanwhileCount(table)
-            let wanted = Capacity.wanted(rows: needed, now: capacity, isArray: table.isArray)
+            let needed = table.hasOneRow ? 1 : meanwhileCount(table)
+            let wanted = Capacity.wanted(rows: needed, now: capacity, table)
             guard wanted != capacity else { continue }
             if table.isReadByPrograms { resized = true }
             schedule(
@@ -42,7 +42,8 @@ extension Differ {
             case .direct: most(live.direct, next.direct, final.direct)
             case .ports: most(live.ports, next.ports, final.ports)
             case .portMACs: most(live.portMACs, next.portMACs, final.portMACs)
-            case .traffic: live.traffic.union(next.traffic).count
+            // Of each port one, and slot 0.
+            case .traffic: most(live.ports, next.ports, final.ports) + 1
             case .names: most(live.names, next.names, final.names)
             case .waits: most(live.waits, meanwhile.waits, [:])
             case .config, .datapath, .applied: 1
@@ -116,7 +117,8 @@ extension Differ {
 /// How large a map is made.
 ///
 /// Policy: half as much again as is stored, in powers of two, so that growth is rare and a hash, which costs 16 bytes a
-/// bucket even when empty, stays in proportion. A map shrinks when it is eight times too large.
+/// bucket even when empty, stays in proportion. A map shrinks when it is eight times too large; `traffic` does not, where
+/// ports keep the places that they got.
 public enum Capacity {
     static let smallest = 64
 
@@ -127,9 +129,9 @@ public enum Capacity {
         return capacity
     }
 
-    static func wanted(rows: Int, now: Int, isArray: Bool) -> Int {
-        if isArray { return 1 }
+    static func wanted(rows: Int, now: Int, _ table: Table) -> Int {
+        if table.hasOneRow { return 1 }
         let ideal = ideal(rows: rows)
-        return now == 0 || rows > now || now >= 8 * ideal ? ideal : now
+        return now == 0 || rows > now || (now >= 8 * ideal && table != .traffic) ? ideal : now
     }
 }

@@ -175,7 +175,6 @@ struct Differ {
                     changesMAC(ifindex) ? .configure : .ports, .add, before: live.portMACs[ifindex].map { .portMAC(ifindex, $0) },
                     after: .portMAC(ifindex, mac))
             }
-            if !live.traffic.contains(ifindex) { schedule(.ports, .add, before: nil, after: .traffic(ifindex)) }
         }
         for (ifindex, row) in start.ports where next.ports[ifindex] == nil {
             schedule(.removePorts, removalPhase(row), before: .port(ifindex, row), after: nil)
@@ -183,10 +182,6 @@ struct Differ {
         for (ifindex, mac) in live.portMACs where next.ports[ifindex] == nil {
             let phase = live.ports[ifindex].map { removalPhase($0) } ?? .add
             schedule(.removePorts, phase, before: .portMAC(ifindex, mac), after: nil)
-        }
-        for ifindex in live.traffic where next.ports[ifindex] == nil {
-            let phase = live.ports[ifindex].map { removalPhase($0) } ?? .add
-            schedule(.removePorts, phase, before: .traffic(ifindex), after: nil)
         }
     }
 

@@ -46,7 +46,6 @@ extension Record {
             hash.combine(row.endpoint)
         case .portMAC(_, let mac): hash.combine(mac.bits)
         case .direct(_, let capacity): hash.combine(capacity)
-        case .traffic: break
         case .name(_, let text): hash.combine(text)
         case .wait(_, let since): hash.combine(since)
         case .datapath(let row):
@@ -75,7 +74,7 @@ extension Record {
         case .endpoint(let key, _):
             hash.combine(key.vni)
             hash.combine(key.address.bits)
-        case .port(let ifindex, _), .portMAC(let ifindex, _), .traffic(let ifindex): hash.combine(ifindex)
+        case .port(let ifindex, _), .portMAC(let ifindex, _): hash.combine(ifindex)
         case .direct(let vni, _): hash.combine(vni)
         case .name(let id, _): hash.combine(id)
         case .wait(let digest, _): hash.combine(digest)
@@ -99,7 +98,6 @@ extension Image {
             sum &+= Record.portMAC(key, isFixed ? mac : MACAddress(bits: 0)).digest
         }
         for (vni, capacity) in direct { sum &+= Record.direct(vni, capacity: capacity).digest }
-        for key in traffic { sum &+= Record.traffic(key).digest }
         for (id, text) in names { sum &+= Record.name(id, text).digest }
         if let datapath { sum &+= Record.datapath(datapath).digest }
         if let applied { sum &+= Record.applied(applied).digest }
@@ -191,7 +189,7 @@ extension Record {
         case .vpc(let vni, _): SortableKey(UInt128(vni))
         case .network(let key, _): SortableKey(UInt128(key.vni), key.cidr.prefix.bits, UInt128(key.cidr.fullLength))
         case .endpoint(let key, _): SortableKey(UInt128(key.vni), key.address.bits)
-        case .port(let ifindex, _), .portMAC(let ifindex, _), .traffic(let ifindex): SortableKey(UInt128(ifindex))
+        case .port(let ifindex, _), .portMAC(let ifindex, _): SortableKey(UInt128(ifindex))
         case .direct(let vni, _): SortableKey(UInt128(vni))
         case .name(let id, _): SortableKey(UInt128(id))
         case .wait(let digest, _): SortableKey(UInt128(digest))

@@ -11,7 +11,6 @@ public struct Image: Hashable, Sendable {
     public var direct: [UInt32: Int] = [:]
     public var ports: [UInt32: PortRow] = [:]
     public var portMACs: [UInt32: MACAddress] = [:]
-    public var traffic: Set<UInt32> = []
     /// Stable id -> path, of this host's endpoints and of the networks and VPCs that it has rows of.
     public var names: [UInt64: String] = [:]
     /// Digest of a waiting step -> when it was first wanted, nanoseconds of CLOCK_BOOTTIME.
@@ -34,7 +33,6 @@ public struct Image: Hashable, Sendable {
         case .direct(let vni, let capacity): direct[vni] = capacity
         case .port(let key, let row): ports[key] = row
         case .portMAC(let key, let mac): portMACs[key] = mac
-        case .traffic(let key): traffic.insert(key)
         case .name(let id, let text): names[id] = text
         case .wait(let digest, let since): waits[digest] = since
         case .datapath(let row): datapath = row
@@ -54,7 +52,6 @@ public struct Image: Hashable, Sendable {
         case .direct(let vni, _): direct[vni] = nil
         case .port(let key, _): ports[key] = nil
         case .portMAC(let key, _): portMACs[key] = nil
-        case .traffic(let key): traffic.remove(key)
         case .name(let id, _): names[id] = nil
         case .wait(let digest, _): waits[digest] = nil
         case .datapath: datapath = nil
@@ -65,7 +62,7 @@ public struct Image: Hashable, Sendable {
 
     /// Rows in a table, those that mean nothing included: they take room too.
     public func count(_ table: Table) -> Int {
-        let strangers = foreign.isEmpty || table.isArray ? 0 : foreign.count { $0.table == table }
+        let strangers = foreign.isEmpty || table.hasOneRow ? 0 : foreign.count { $0.table == table }
         return strangers + ownCount(table)
     }
 
@@ -79,7 +76,7 @@ public struct Image: Hashable, Sendable {
         case .direct: direct.count
         case .ports: ports.count
         case .portMACs: portMACs.count
-        case .traffic: traffic.count
+        case .traffic: ports.count
         case .names: names.count
         case .waits: waits.count
         case .datapath: datapath == nil ? 0 : 1

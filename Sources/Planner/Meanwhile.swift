@@ -167,7 +167,6 @@ struct Meanwhile {
         for (ifindex, row) in image.ports where row.vni == vni {
             image.ports[ifindex] = nil
             image.portMACs[ifindex] = nil
-            image.traffic.remove(ifindex)
         }
     }
 
@@ -269,7 +268,6 @@ struct Meanwhile {
     /// MACs and counters of the ports: a learned MAC is the port's own word, and stays unless the endpoint is another.
     private mutating func keepPortFacts() {
         for (ifindex, row) in switched.ports {
-            switched.traffic.insert(ifindex)
             if let endpoint = index.endpointByID[row.endpoint] {
                 switched.names[row.endpoint] = index.topology.endpoints[endpoint].name
             }

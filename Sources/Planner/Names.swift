@@ -57,7 +57,6 @@ struct Names {
             return ("port \(interface(ifindex))\(name.map { " of \($0)" } ?? "")", endpoint(head)?.at)
         case .portMAC(let ifindex, _): return ("mac \(interface(ifindex))", nil)
         case .direct(let vni, _): return ("direct path of \(vpc(vni))", nil)
-        case .traffic(let ifindex): return ("counters \(interface(ifindex))", nil)
         case .name(_, let text): return ("name \(text)", nil)
         case .wait: return ("wait", nil)
         case .datapath: return ("datapath", nil)
@@ -100,7 +99,7 @@ struct Names {
             return "\(row.address), \(uplink), UDP port \(ports)\(mtu)"
         case .direct(_, let capacity): return "room for \(capacity) endpoints"
         case .host(_, let row): return row.isDown ? "down" : ""
-        case .traffic, .name, .wait, .datapath, .foreign: return ""
+        case .name, .wait, .datapath, .foreign: return ""
         case .vpc(let vni, let row):
             let lengths = (row.lengths4.map { "/\($0 - 96)" } + row.lengths6.map { "/\($0)" }).joined(separator: " ")
             return "VNI \(vni), dividers \(hosts(row.dividers))\(row.held ? ", held here" : "")"

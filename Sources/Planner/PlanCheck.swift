@@ -105,7 +105,6 @@ extension Image {
         case .port(let key, _): ports[key].map { .port(key, $0) }
         case .portMAC(let key, _): portMACs[key].map { .portMAC(key, $0) }
         case .direct(let vni, _): direct[vni].map { .direct(vni, capacity: $0) }
-        case .traffic(let key): traffic.contains(key) ? .traffic(key) : nil
         case .name(let id, _): names[id].map { .name(id, $0) }
         case .wait(let digest, _): waits[digest].map { .wait(digest: digest, since: $0) }
         case .datapath: datapath.map(Record.datapath)

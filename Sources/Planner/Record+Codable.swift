@@ -32,7 +32,8 @@ extension Record: Codable {
         case .direct:
             self = .direct(
                 try fields.decode(UInt32.self, forKey: .key), capacity: try fields.decode(Int.self, forKey: .value))
-        case .traffic: self = .traffic(try fields.decode(UInt32.self, forKey: .key))
+        case .traffic:
+            throw DecodingError.dataCorruptedError(forKey: .table, in: fields, debugDescription: "counters are in no plan")
         case .names:
             self = .name(
                 try fields.decode(Hex.self, forKey: .key).wrappedValue, try fields.decode(String.self, forKey: .value))
@@ -71,7 +72,6 @@ extension Record: Codable {
         case .direct(let vni, let capacity):
             try fields.encode(vni, forKey: .key)
             try fields.encode(capacity, forKey: .value)
-        case .traffic(let key): try fields.encode(key, forKey: .key)
         case .name(let id, let text):
             try fields.encode(Hex(wrappedValue: id), forKey: .key)
             try fields.encode(text, forKey: .value)

@@ -211,8 +211,6 @@ public enum Record: Hashable, Sendable {
     case port(UInt32, PortRow)
     /// A learned MAC is whatever the port's frames said; as desired state it is the one to start from.
     case portMAC(UInt32, MACAddress)
-    /// The value is counters, which nobody plans.
-    case traffic(UInt32)
     /// The path behind a stable id, for people.
     case name(UInt64, String)
     case wait(digest: UInt64, since: UInt64)
@@ -231,7 +229,6 @@ public enum Record: Hashable, Sendable {
         case .direct: .direct
         case .port: .ports
         case .portMAC: .portMACs
-        case .traffic: .traffic
         case .name: .names
         case .wait: .waits
         case .datapath: .datapath

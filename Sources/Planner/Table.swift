@@ -1,5 +1,5 @@
-/// The tables of a host: pinned maps of the same name. Counters (`traffic`, `drops`) are not desired state, but the
-/// rows of `traffic` come and go with their ports.
+/// The tables of a host: pinned maps of the same name. Counters (`traffic`, `drops`) are not desired state: of `traffic`
+/// the capacity is, which follows the ports'.
 public enum Table: String, Hashable, Sendable, Codable, CaseIterable, Comparable {
     case config, hosts, vpcs, networks, endpoints, direct, ports
     case portMACs = "port_macs"
@@ -7,8 +7,8 @@ public enum Table: String, Hashable, Sendable, Codable, CaseIterable, Comparable
 
     public static func < (left: Self, right: Self) -> Bool { left.rawValue < right.rawValue }
 
-    /// Arrays have one row at all times, zero where nothing was written yet.
-    public var isArray: Bool {
+    /// One row at all times, zero where nothing was written yet.
+    public var hasOneRow: Bool {
         switch self {
         case .config, .datapath, .applied: true
         case .hosts, .vpcs, .networks, .endpoints, .direct, .ports, .portMACs, .traffic, .names, .waits: false

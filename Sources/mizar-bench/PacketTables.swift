@@ -35,7 +35,6 @@ enum PacketTables {
         for (port, vni) in [(UInt32(11), VNI.remote), (12, VNI.direct), (13, VNI.local)] {
             records.append(.port(port, PortRow(vni: vni, macFixed: false, network: 1, endpoint: UInt64(port))))
             records.append(.portMAC(port, MACAddress(bits: 0x0200_0000_000b)))
-            records.append(.traffic(port))
             records.append(
                 .endpoint(EndpointKey(vni: vni, address: ip(sender)), EndpointRow(kind: .local, host: ip(own), ifindex: port, network: 1)))
         }

@@ -27,7 +27,7 @@ struct KernelStoreTests {
             #expect(seen.image == image)
             #expect(seen.programsUsePinnedMaps)
             #expect(seen.attachments == Set(attachments))
-            #expect(seen.capacities == Dictionary(uniqueKeysWithValues: Table.allCases.map { ($0, $0.isArray ? 1 : 64) }))
+            #expect(seen.capacities == Dictionary(uniqueKeysWithValues: Table.allCases.map { ($0, $0.hasOneRow ? 1 : 64) }))
             let port = try #require(seen.interface("port0"))
             #expect(port.driver == "veth" && port.mtu == 1500 && !port.foreignXDP)
             #expect(try #require(seen.interface("up0")).addresses.contains(Samples.h1))
@@ -65,7 +65,7 @@ struct KernelStoreTests {
         try await NetworkNamespace.run { host in
             let places = try host.makePorts()
             let store = try KernelStore(directory: host.bpffs, forWriting: true)
-            try store.succeed(Samples.base() + [Samples.row(nil, .traffic(places[0].ifindex))])
+            try store.succeed(Samples.base() + [Samples.row(nil, Samples.port(places[0].ifindex))])
             let drops = Descriptor(owning: try check(bpf_obj_get(store.path("drops")), "open", "the drops"))
             let cpus = Int(libbpf_num_possible_cpus())
             let values = [mzr_drop](repeating: mzr_drop(packets: 2, bytes: 100), count: cpus)

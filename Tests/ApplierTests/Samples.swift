@@ -38,7 +38,6 @@ enum Samples {
         .port(12, PortRow(vni: 4097, macFixed: true, network: 9, endpoint: 10)),
         .port(13, PortRow(vni: 4097, macFixed: false, answersAll: true, isStraight: true, network: 9, endpoint: 11)),
         .portMAC(12, MACAddress(bits: 0x0a58_0a00_010a)),
-        .traffic(12),
         .name(10, "acme/prod/web/web-1"), .name(11, ""),
         .wait(digest: 5, since: 6),
         .datapath(DatapathRow(programs: 3, uplink: 2, mode: .xdp, reason: .native)),
@@ -70,7 +69,11 @@ enum Samples {
 
     /// Every table and the programs: what an empty host gets first.
     static func base(capacity: Int = 64) -> [Step] {
-        Table.allCases.map { Samples.capacity($0, to: $0.isArray ? 1 : capacity) } + [programs]
+        Table.allCases.map { Samples.capacity($0, to: $0.hasOneRow ? 1 : capacity) } + [programs]
+    }
+
+    static func port(_ ifindex: UInt32, macFixed: Bool = false) -> Record {
+        .port(ifindex, PortRow(vni: 4097, macFixed: macFixed, network: 9, endpoint: UInt64(ifindex)))
     }
 
     static func plan(_ steps: [Step]) -> Plan { Plan(host: "h1", commit: "", stateDigest: 0, steps: steps) }

@@ -55,7 +55,7 @@ private final class Twin: @unchecked Sendable {
         model = Forwarder(image)
         try put(image.config.map { [.config($0)] } ?? [])
         try put(image.vpcs.map { .vpc($0, $1) } + image.networks.map { .network($0, $1) } + image.endpoints.map { .endpoint($0, $1) })
-        try put(image.ports.map { .port($0, $1) } + image.portMACs.map { .portMAC($0, $1) } + image.traffic.map { .traffic($0) })
+        try put(image.ports.map { .port($0, $1) } + image.portMACs.map { .portMAC($0, $1) })
         try putHosts(image, using: &random)
         try putLearned(image, topology, using: &random)
         return true
@@ -66,10 +66,8 @@ private final class Twin: @unchecked Sendable {
     private func put(_ records: [Record]) throws {
         for record in records {
             let bytes = try #require(record.bytes)
-            var value = bytes.value
-            if record.table == .traffic { value = [UInt8](repeating: 0, count: value.count * datapath.cpus) }
-            try datapath.put(record.table.rawValue, bytes.key, value)
-            if !record.table.isArray { written.append((record.table.rawValue, bytes.key)) }
+            try datapath.put(record.table.rawValue, bytes.key, bytes.value)
+            if !record.table.hasOneRow { written.append((record.table.rawValue, bytes.key)) }
         }
     }
 

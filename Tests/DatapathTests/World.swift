@@ -178,6 +178,7 @@ final class World: @unchecked Sendable {
             row.flags = index == 12 ? UInt32(MZR_PORT_MAC_FIXED | MZR_PORT_ANSWERS_ALL) : 0
             row.network = port.vni == 100 ? 1 : UInt64(port.vni / 10)
             row.endpoint = UInt64(index)
+            row.slot = index
             try datapath.put("ports", Self.raw(index), Self.raw(row))
         }
     }

@@ -44,7 +44,6 @@ struct CompileTests {
                             network.cidrs.indices.contains { network.cidrs[$0].contains(address) && network.gateways[$0] == nil }
                         }, network: StableHash.id(network.name),
                         endpoint: StableHash.id(endpoint.name))
-                    wanted.traffic.insert(ifindex)
                     wanted.direct[vpc.vni] = 1024
                     let four = endpoint.addresses.first { $0.isIPv4 } ?? endpoint.addresses[0]
                     wanted.portMACs[ifindex] =

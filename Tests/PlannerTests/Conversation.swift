@@ -64,7 +64,7 @@ final class Conversation: RolloutObserver {
         pass(to: clock + .random(in: 0...100_000_000, using: &random))
         if case .row(let before, let after) = step.change {
             switch after ?? before {
-            case .wait?, .traffic?, .portMAC?, .applied?, .datapath?, .name?: return
+            case .wait?, .portMAC?, .applied?, .datapath?, .name?: return
             default: break
             }
         }

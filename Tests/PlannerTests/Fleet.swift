@@ -92,7 +92,6 @@ struct Fleet {
             for (key, row) in image.ports { result.insert("\(key) \(row)") }
             for (key, row) in image.portMACs { result.insert("\(key) \(row)") }
             for (vni, capacity) in image.direct { result.insert("direct \(vni) \(capacity)") }
-            for key in image.traffic { result.insert("traffic \(key)") }
             return result
         }
         return "only here \(parts(left).subtracting(parts(right)).sorted()), missing \(parts(right).subtracting(parts(left)).sorted())"

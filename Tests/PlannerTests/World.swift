@@ -218,7 +218,7 @@ final class Watch: RolloutObserver {
             case .vpc(let number, _)?: vni = number
             case .network(let key, _)?: vni = key.vni
             case .endpoint(let key, _)?: vni = key.vni
-            case .wait?, .traffic?, .portMAC?, .applied?, .datapath?: return
+            case .wait?, .portMAC?, .applied?, .datapath?: return
             default: break
             }
         }

@@ -119,7 +119,6 @@ public struct PlanSimulator: Sendable {
         case .port(let key, _): return image.ports[key].map { .port(key, $0) }
         case .portMAC(let key, _): return image.portMACs[key].map { .portMAC(key, $0) }
         case .direct(let vni, _): return image.direct[vni].map { .direct(vni, capacity: $0) }
-        case .traffic(let key): return image.traffic.contains(key) ? .traffic(key) : nil
         case .name(let id, _): return image.names[id].map { .name(id, $0) }
         case .wait(let digest, _): return image.waits[digest].map { .wait(digest: digest, since: $0) }
         case .datapath: return image.datapath.map { .datapath($0) }

@@ -196,6 +196,9 @@ struct mzr_port {
 	__u32 flags;
 	__u64 network;
 	__u64 endpoint; /* stable id of the endpoint's path */
+	__u32 slot;	/* in `traffic`, the port's alone while it has this row; the reconciler's, planned by
+			   nobody */
+	__u32 reserved;
 };
 
 /* port_macs: interface index -> the MAC that frames to it are sent to. Programs write it for a port
@@ -205,7 +208,8 @@ struct mzr_port_mac {
 	__u8 reserved[2];
 };
 
-/* traffic: interface index -> what went through the port. Per CPU. */
+/* traffic: slot of a port -> what went through it. Per CPU. An array, since each packet is counted. Slot 0 is
+ * nobody's: rows of ports that have none count there. */
 struct mzr_traffic {
 	__u64 sent_packets; /* by the endpoint */
 	__u64 sent_bytes;
@@ -347,7 +351,7 @@ MZR_ASSERT_SIZE(mzr_network, 288);
 MZR_ASSERT_SIZE(mzr_vpc, 440);
 MZR_ASSERT_SIZE(mzr_direct, 32);
 MZR_ASSERT_SIZE(mzr_host, 24);
-MZR_ASSERT_SIZE(mzr_port, 24);
+MZR_ASSERT_SIZE(mzr_port, 32);
 MZR_ASSERT_SIZE(mzr_port_mac, 8);
 MZR_ASSERT_SIZE(mzr_traffic, 56);
 MZR_ASSERT_SIZE(mzr_drop, 16);
