@@ -31,6 +31,12 @@ static __always_inline __u32 ticks(__u64 time)
 	return time >> MZR_TICK_SHIFT;
 }
 
+/* Ticks from `then` to `tick`. Another CPU's clock may be one ahead of this one's. */
+static __always_inline __u32 ticks_since(__u32 tick, __u32 then)
+{
+	return then == tick + 1 ? 0 : tick - then;
+}
+
 static __always_inline __u64 rotate(__u64 x, int bits)
 {
 	return x << bits | x >> (64 - bits);
@@ -100,12 +106,12 @@ static __always_inline struct mzr_direct *find_direct(const struct mzr_endpoint_
 
 static __always_inline bool is_fresh(const struct mzr_direct *entry, const struct mzr_config *row, __u32 tick)
 {
-	return entry->host && tick - entry->proven <= row->direct_age;
+	return entry->host && ticks_since(tick, entry->proven) <= row->direct_age;
 }
 
 static __always_inline bool is_nobody(const struct mzr_direct *entry, __u32 tick)
 {
-	return !entry->host && entry->nobody && tick - entry->proven <= MZR_NOBODY_AGE;
+	return !entry->host && entry->nobody && ticks_since(tick, entry->proven) <= MZR_NOBODY_AGE;
 }
 
 /*
@@ -157,7 +163,7 @@ static __always_inline bool answers(const struct mzr_host *host, __u32 patience)
 static __always_inline bool is_time_to_ask(const struct mzr_host *host, const struct mzr_config *row,
 					   __u32 tick)
 {
-	return row->health_count && (!host->asked || tick - host->asked >= row->health_interval);
+	return row->health_count && (!host->asked || ticks_since(tick, host->asked) >= row->health_interval);
 }
 
 /*

@@ -215,7 +215,7 @@ static __always_inline __u32 go_direct(const struct mzr_config *row, const struc
 		return row->direct_after > 1 && put_first(to) ? DIRECT_NONE : DIRECT_ASK;
 	if (is_nobody(entry, tick)) {
 		way->reason = entry->nobody;
-		if (tick - entry->asked < MZR_ASK_AGAIN)
+		if (ticks_since(tick, entry->asked) < MZR_ASK_AGAIN)
 			return DIRECT_NOBODY;
 		entry->asked = tick;
 		return DIRECT_NOBODY | DIRECT_ASK;
@@ -230,7 +230,8 @@ static __always_inline __u32 go_direct(const struct mzr_config *row, const struc
 	way->host = entry->host;
 	way->network = entry->network;
 	way->stage = MZR_STAGE_NONE;
-	if (tick - entry->proven <= row->direct_age / 4 || tick - entry->asked < MZR_ASK_AGAIN)
+	if (ticks_since(tick, entry->proven) <= row->direct_age / 4 ||
+	    ticks_since(tick, entry->asked) < MZR_ASK_AGAIN)
 		return DIRECT_WAY;
 	entry->asked = tick;
 	return DIRECT_WAY | DIRECT_ASK;

@@ -219,6 +219,7 @@ static __always_inline int read_control(struct cursor *c, __u32 place, __u32 opt
 static __always_inline int read_outer(struct cursor *c, const struct mzr_config *row, struct outer *out)
 {
 	struct geneve *geneve;
+	struct peer *peer;
 	struct ethhdr *eth;
 	struct udphdr *udp;
 	struct iphdr *ip;
@@ -245,7 +246,8 @@ static __always_inline int read_outer(struct cursor *c, const struct mzr_config 
 	total = bpf_ntohs(ip->tot_len);
 	if (!total && c->gso)
 		total = c->length - ETH_HLEN;
-	if (source == row->address || !find_peer(row, source, out->moment))
+	peer = find_peer(row, source, out->moment);
+	if (source == row->address || !peer)
 		return MZR_DROP_FOREIGN_HOST;
 	if (ip->ihl == 5)
 		sum = (__u16)~ipv4_checksum(ip);
@@ -295,7 +297,7 @@ static __always_inline int read_outer(struct cursor *c, const struct mzr_config 
 	if (!eth)
 		return MZR_DROP_MALFORMED;
 	out->ethertype = eth->h_proto;
-	return 0;
+	return peer->alien == out->vni ? MZR_DROP_NO_VPC : 0;
 }
 
 #endif /* MIZAR_GENEVE_H */

@@ -18,7 +18,7 @@ static __always_inline bool find_next_hop(struct xdp_md *xdp, struct cursor *c, 
 	struct peer *peer = find_peer(row, host, time);
 	struct ethhdr *eth = peek(c, 0, sizeof(*eth));
 
-	if (!peer || !eth || xdp->ingress_ifindex != row->uplink)
+	if (!peer || !eth || xdp->ingress_ifindex != row->uplink || !(++peer->turn & MZR_REFRESH_MASK))
 		return false;
 	if (peer->hop == HOP_UNKNOWN || peer->tos != tos)
 		look_up_hop_xdp(xdp, row, peer, tos);
@@ -59,7 +59,7 @@ static __always_inline int xdp_program(struct xdp_md *xdp)
 			return XDP_PASS;
 		goto drop;
 	}
-	if (go != GO_HOST || !out.option || !(bpf_get_prandom_u32() & MZR_REFRESH_MASK))
+	if (go != GO_HOST || !out.option)
 		return XDP_PASS;
 	/* A divider looks after its bouncers from tc. */
 	if (way.stage == MZR_STAGE_BOUNCER &&

@@ -30,6 +30,12 @@ static __always_inline int decide_inner(struct cursor *c, const struct mzr_confi
 	if (go != GO_UNKNOWN)
 		return go;
 	go = decide(row, bpf_map_lookup_elem(&endpoints, &in->to), &in->to, in->flow, out->stage, way);
+	if (go == GO_DROP && way->reason == MZR_DROP_NO_VPC) {
+		struct peer *peer = find_peer(row, out->source, out->moment);
+
+		if (peer)
+			peer->alien = out->vni;
+	}
 	/* Gateways are answered where the question is asked. */
 	if (go == GO_GATEWAY)
 		go = go_drop(way, MZR_DROP_NO_ENDPOINT);

@@ -49,7 +49,7 @@ struct KernelStoreTests {
             try store.succeed(Samples.base())
             let idle = try store.status()
             #expect(idle.memory > 0 && idle.memory < 16 << 20)
-            #expect(idle.tables.count == Table.allCases.count + 10)
+            #expect(idle.tables.count == Table.allCases.count + 11)
 
             let rows = Samples.endpoints(0..<10_000)
             try store.succeed([Samples.capacity(.endpoints, from: 64, to: 16384), Samples.programs])

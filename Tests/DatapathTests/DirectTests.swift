@@ -392,6 +392,10 @@ extension DatapathTests {
         #expect(try world.entry(far)?.asked != Reference.tick() &- 300)
         #expect(try world.way(frame()).stage == 0)
         #expect(wire.next(milliseconds: 0) == nil)
+        // Proven and asked for by a CPU whose clock is ahead.
+        try world.put(far, entry(age: 0 &- 1, asked: 0 &- 1))
+        #expect(try world.way(frame()).stage == 0)
+        #expect(wire.next(milliseconds: 0) == nil)
         try world.put(far, entry(age: 1100, asked: 300))
         #expect(try world.way(frame()).stage == UInt8(MZR_STAGE_BOUNCER.rawValue))
         // Its host has left the topology.

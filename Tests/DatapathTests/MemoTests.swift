@@ -73,6 +73,28 @@ extension DatapathTests {
         #expect(world.drops().mapValues(\.first) == [MZR_DROP_FOREIGN_HOST.rawValue: 1])
     }
 
+    @Test("a VNI that no row is for is forgotten as soon as it has one", arguments: [Datapath.Program.uplink, .xdp])
+    func unknownVNI(program: Datapath.Program) throws {
+        let world = try World.shared.get()
+        try world.reset()
+        let vni: UInt32 = 999
+        let inner = Packet.frame(
+            to: World.gateway, from: World.a1, type: Packet.ipv4,
+            Packet.ipv4(from: known, to: own, protocol: 17, Packet.udp(from: 1000, to: 2000, [1])))
+        let stranger = Reference.outer(from: World.h2, to: World.h1, vni: vni, inner)
+        for _ in 0..<3 { _ = try world.receive(stranger, program) }
+        #expect(world.drops().mapValues(\.first) == [MZR_DROP_NO_VPC.rawValue: 3])
+        // Others from that host go on meanwhile.
+        try world.reset()
+        let passed = program == .xdp ? Fixture.xdpPass : Fixture.redirect
+        #expect(try world.receive(Reference.outer(from: World.h2, to: World.h1, inner), program).verdict == passed)
+        let key = World.endpointKey(vni, own)
+        try world.datapath.put("endpoints", key, World.raw(world.endpoint(own)))
+        defer { world.datapath.remove("endpoints", key) }
+        #expect(try world.receive(stranger, program).verdict == passed)
+        #expect(world.drops().isEmpty)
+    }
+
     @Test("what one packet left behind is not taken for another's")
     func strangers() throws {
         let world = try World.shared.get()

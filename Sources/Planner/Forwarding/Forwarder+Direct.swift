@@ -13,7 +13,7 @@ extension Forwarder {
         if let reason = entry.nobody, entry.saysNobody(at: tick) {
             var decision = Decision(.drop(reason))
             decision.lookups = [.learned(key, entry)]
-            guard tick &- entry.asked >= LearnedRow.askAgain else { return (decision, false) }
+            guard LearnedRow.ticks(since: entry.asked, at: tick) >= LearnedRow.askAgain else { return (decision, false) }
             entry.asked = tick
             put(entry, key)
             return (decision, true)
@@ -27,7 +27,9 @@ extension Forwarder {
         var decision = Decision(.send(to: host, stage: .none))
         decision.lookups = [.learned(key, entry)]
         decision.network = entry.network
-        if tick &- entry.proven <= config.directAge / 4 || tick &- entry.asked < LearnedRow.askAgain {
+        if LearnedRow.ticks(since: entry.proven, at: tick) <= config.directAge / 4
+            || LearnedRow.ticks(since: entry.asked, at: tick) < LearnedRow.askAgain
+        {
             return (decision, false)
         }
         entry.asked = tick

@@ -31,6 +31,9 @@ public struct LearnedRow: Hashable, Sendable {
     /// Ticks that it holds that nobody has an address.
     static let nobodyAge: UInt32 = 192
 
-    func isFresh(at tick: UInt32, _ config: ConfigRow) -> Bool { host != nil && tick &- proven <= config.directAge }
-    func saysNobody(at tick: UInt32) -> Bool { host == nil && nobody != nil && tick &- proven <= Self.nobodyAge }
+    /// Another CPU's clock, which wrote `then`, may be one tick ahead.
+    static func ticks(since then: UInt32, at tick: UInt32) -> UInt32 { then == tick &+ 1 ? 0 : tick &- then }
+
+    func isFresh(at tick: UInt32, _ config: ConfigRow) -> Bool { host != nil && Self.ticks(since: proven, at: tick) <= config.directAge }
+    func saysNobody(at tick: UInt32) -> Bool { host == nil && nobody != nil && Self.ticks(since: proven, at: tick) <= Self.nobodyAge }
 }
