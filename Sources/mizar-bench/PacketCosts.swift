@@ -64,13 +64,15 @@ enum PacketCosts {
         }
         var (streams, singles) = (Costs(), Costs())
         for _ in 0..<bench.rounds {
-            for context in contexts {
-                for one in context.cases {
-                    for isRandom in one.addresses.count > 1 ? [false, true] : [false] {
-                        let column = grouped(context.size) + (isRandom ? " random" : "")
+            for number in 0..<(contexts.first?.cases.count ?? 0) {
+                for isRandom in [false, true] {
+                    let sizes = contexts.filter { !isRandom || $0.cases[number].addresses.count > 1 }
+                    let cases = sizes.map { $0.cases[number] }
+                    let costs = try stream.costs(cases, isRandom: isRandom, count: bench.isQuick ? 5000 : 20_000)
+                    for (index, one) in cases.enumerated() {
+                        let column = grouped(sizes[index].size) + (isRandom ? " random" : "")
+                        streams.add(one.name, column, costs[index])
                         singles.add(one.name, column, try single(one, isRandom: isRandom, count: bench.isQuick ? 300 : 1000))
-                        streams.add(
-                            one.name, column, try stream.cost(one, isRandom: isRandom, count: bench.isQuick ? 5000 : 20_000))
                     }
                 }
             }

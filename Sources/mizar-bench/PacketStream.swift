@@ -32,8 +32,27 @@ final class PacketStream {
 
     deinit { close(statistics) }
 
-    /// Means over `count` packets, and over a quarter as many for the empty program.
-    func cost(_ one: PacketCase, isRandom: Bool, count: Int) throws -> (cost: Double, floor: Double) {
+    private static let slices = 10
+
+    /// Of cases that are to be compared, what each costs, and the empty program at its place: medians over slices of `count`
+    /// packets together, in turns, each a mean beside one of a quarter as many of the empty program. What the machine does
+    /// for others during some of them is in no figure.
+    func costs(_ cases: [PacketCase], isRandom: Bool, count: Int) throws -> [(cost: Double, floor: Double)] {
+        var slices = [[(cost: Double, floor: Double)]](repeating: [], count: cases.count)
+        for _ in 0..<Self.slices {
+            for (index, one) in cases.enumerated() {
+                try vary(one, isRandom: isRandom)
+                let floor = try mean(one.floor, one, count / Self.slices / 4)
+                slices[index].append((try mean(one.program, one, count / Self.slices) - floor, floor))
+            }
+        }
+        return slices.map { slices in
+            (Samples(values: slices.map(\.cost)).median, Samples(values: slices.map(\.floor)).median)
+        }
+    }
+
+    /// What the next frames are.
+    private func vary(_ one: PacketCase, isRandom: Bool) throws {
         try set("head", Array(one.frame.prefix(64)))
         // struct vary
         let places = isRandom ? one.places.map { UInt32($0) } : []
@@ -42,8 +61,6 @@ final class PacketStream {
             one.addresses.shift,
         ]
         try set("vary", vary)
-        let floor = try mean(one.floor, one, count / 4)
-        return (try mean(one.program, one, count) - floor, floor)
     }
 
     private func mean(_ program: Int32, _ one: PacketCase, _ count: Int) throws -> Double {
