@@ -26,7 +26,8 @@ extension DiagnosticCode {
         case .duplicateName, .secondCluster, .duplicateVNI, .overlapInVPC, .outsideVPC, .overlappingNetworks,
             .gatewayOutside, .secondGateway, .gatewayReserved, .outsideNetwork, .addressTaken, .addressReserved,
             .addressOfGateway, .repeatedAddress, .interfaceTaken, .interfaceOfUnderlay, .hostAddressTaken,
-            .noEligibleHost, .fewEligibleHosts, .roleLimit, .idCollision, .ambiguousRoutes, .underlayInBlock:
+            .noEligibleHost, .fewEligibleHosts, .roleLimit, .idCollision, .ambiguousRoutes, .underlayInBlock,
+            .ageBeyondSettle:
             ruleEntry
         }
     }

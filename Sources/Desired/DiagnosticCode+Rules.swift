@@ -120,6 +120,15 @@ extension DiagnosticCode {
                 explanation: "A host with a host endpoint sends to all of the VPC's blocks through it. If one of them holds "
                     + "the underlay address of a host, that host would no longer be reached. Reported once a block.",
                 remedy: "Give the VPC blocks that hold no host's `address`; without a host endpoint any block will do.")
+        case .ageBeyondSettle:
+            Entry(
+                title: "learned hosts are believed for longer than `settle`",
+                explanation: "A warning: a host that an endpoint has left says that it has the endpoint for up to one `settle` "
+                    + "after it took the commit, and sends on what comes for it until two have passed. Who believes such an "
+                    + "answer for more than one `settle` (`direct.age`) may still send there when nobody does that any more: of "
+                    + "a pair that was idle meanwhile the first packet is lost. With `settle: 0s` nothing waits, and this "
+                    + "is not reported.",
+                remedy: "`direct: {age: 30s}` for a `settle` of 30s or more.")
         default:
             Entry(
                 title: "two names with one id",

@@ -71,8 +71,12 @@ public enum DiagnosticCode: String, CaseIterable, Sendable {
     case idCollision = "MZ421"
     case ambiguousRoutes = "MZ422"
     case underlayInBlock = "MZ423"
+    case ageBeyondSettle = "MZ424"
 
     public var severity: Diagnostic.Severity {
-        self == .fewEligibleHosts || self == .roleLimit ? .warning : .error
+        switch self {
+        case .fewEligibleHosts, .roleLimit, .ageBeyondSettle: .warning
+        default: .error
+        }
     }
 }

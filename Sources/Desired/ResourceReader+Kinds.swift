@@ -6,7 +6,9 @@ extension ResourceReader {
         let name = name(fields, .name, .cluster)
         let port = integer(fields, .port, in: 1...65535)
         let settle = duration(fields, .settle)
-        let direct = fields[.direct].map { self.direct($0) }
+        let direct = fields[.direct].map { self.direct($0, settle: fields[.settle] == nil ? Cluster().settle : settle) }
+        let isAgeGiven = fields[.direct].map { yaml.nodes[$0].kind != .mapping || value(of: .age, in: $0) != nil } ?? false
+        if let node = fields[.settle], !isAgeGiven { checkAge(Cluster.Direct().age, at: node, settle: settle) }
         let health = fields[.health].map { self.health($0) }
         file.clusters.append(
             ClusterDraft(
@@ -14,12 +16,31 @@ extension ResourceReader {
                 direct: direct, health: health))
     }
 
-    private mutating func direct(_ node: Int) -> Cluster.Direct {
+    /// - Parameter settle: the cluster's, in milliseconds; nil: what it should have been is unknown.
+    private mutating func direct(_ node: Int, settle: UInt64?) -> Cluster.Direct {
         var direct = Cluster.Direct()
         guard let fields = nested(node, .direct, .direct, example: "{after: 1, age: 30s}") else { return direct }
         if let after = integer(fields, .after, in: 1...1_000_000) { direct.after = UInt32(after.value) }
-        if let age = duration(fields, .age, atLeast: 1000) { direct.age = age }
+        if let node = fields[.age], let age = duration(fields, .age, atLeast: Self.leastAge) {
+            direct.age = age
+            checkAge(age, at: node, settle: settle)
+        }
         return direct
+    }
+
+    /// Of `direct.age`, in milliseconds.
+    private static let leastAge: UInt64 = 1000
+
+    /// A host that an endpoint has left answers for it until *switch*, one settle time on, and sends on until *remove*, two.
+    private mutating func checkAge(_ age: UInt64, at node: Int, settle: UInt64?) {
+        guard let settle, settle > 0, age > settle else { return }
+        report(
+            .ageBeyondSettle, node,
+            "an answer is believed for \(age)ms (`direct.age`), which is longer than `settle`, \(settle)ms: an idle pair may lose "
+                + "a packet after a move",
+            hint: settle < Self.leastAge
+                ? "set `settle` to \(Self.leastAge)ms or more, and `direct.age` to no more than that"
+                : "set `direct.age` to \(settle)ms or less, or `settle` to \(age)ms or more")
     }
 
     private mutating func health(_ node: Int) -> Cluster.Health {
