@@ -75,7 +75,10 @@ struct Compiler {
             let id = StableHash.id(network.name)
             add(endpoint, vni: vni, network: id, to: &image)
             image.names[StableHash.id(endpoint.name)] = endpoint.name
-            guard let ifindex = interfaces[endpoint.interface] else { continue }
+            guard let ifindex = interfaces[endpoint.interface] else {
+                for address in endpoint.addresses { image.names[EndpointKey(vni: vni, address: address).awaitedID] = endpoint.name }
+                continue
+            }
             image.ports[ifindex] = PortRow(
                 vni: vni, macFixed: endpoint.mac != nil || endpoint.isHost, answersAll: lacksGateway(endpoint, in: network),
                 // A host endpoint's other end is in no other namespace, nor is its MAC asked for.

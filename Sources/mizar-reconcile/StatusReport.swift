@@ -61,8 +61,7 @@ struct StatusReport: Encodable {
     /// Of the endpoints of this host.
     let networks: [Sum]
     let vpcs: [Sum]
-    /// Addresses of endpoints whose interface does not exist yet.
-    let pending: [String]
+    let pending: [AwaitedEndpoint]
     let attachments: [Attachment]
     let drops: [Drop]
     let waiting: Int
@@ -87,15 +86,8 @@ struct StatusReport: Encodable {
                 mode: status.datapath?.mode ?? .none, reason: status.datapath?.reason ?? .chosen)
         }
         var addresses: [UInt32: [IPAddress]] = [:]
-        var pending: [String] = []
-        for (key, row) in image.endpoints {
-            if row.ifindex != 0 {
-                addresses[row.ifindex, default: []].append(key.address)
-            } else if row.kind == .local {
-                pending.append("\(key.address) of \(Self.name(image, network: row.network))")
-            }
-        }
-        self.pending = pending.sorted()
+        for (key, row) in image.endpoints where row.ifindex != 0 { addresses[row.ifindex, default: []].append(key.address) }
+        pending = image.awaited
         let devices = Dictionary(status.observation.devices.map { ($0.portIndex, $0.name) }) { first, _ in first }
         let traffic = Dictionary(status.traffic.map { ($0.ifindex, Traffic($0)) }) { first, _ in first }
         endpoints = image.ports.map { ifindex, row in
@@ -147,7 +139,11 @@ struct StatusReport: Encodable {
             lines.append("Silent: host \(peer.address) does not answer and is avoided")
         }
         if waiting > 0 { lines.append("Waiting: \(waiting) changes until every host has seen the commit") }
-        for item in pending { lines.append("Pending: \(item) waits for its interface") }
+        for endpoint in pending {
+            let addresses = endpoint.addresses.map(\.description).joined(separator: " ")
+            let words = endpoint.name.map { "\($0) \(addresses)" } ?? "\(addresses) of \(endpoint.network)"
+            lines.append("Pending: \(words) waits for its interface")
+        }
         lines += Self.table(
             ["ENDPOINT", "INTERFACE", "ADDRESSES", "MAC", "SENT", "RECEIVED", "TO OTHER HOSTS"],
             endpoints.map { endpoint in

@@ -138,7 +138,13 @@ import Testing
             let without = try await lab.apply("h2")
             #expect(without.status == 0, "an interface that is missing fails nothing: \(without.error)")
             #expect(without.output.contains("Pending: acme/prod/web/b"), "\(without.output)")
-            #expect(try await lab.status("h2").pending.count == endpoint.addresses.count)
+            let pending = try await lab.status("h2").pending
+            #expect(pending.map(\.name) == [endpoint.path] && pending.map(\.network) == ["acme/prod/web"])
+            #expect(pending.flatMap(\.addresses) == endpoint.addresses)
+            let text = try await lab.tool(on: "h2").succeed("status", "--host", "h2", "--bpffs", lab.bpffs("h2"))
+            #expect(
+                text.contains("Pending: \(endpoint.path) \(endpoint.addresses.joined(separator: " ")) waits for its interface\n"), "\(text)"
+            )
             #expect(try await lab.failures(fleet, except: [endpoint.path], kinds: ["ping"]) == [], "the others go on")
             #expect(try await lab.plan("h2").output.contains("No changes."))
 

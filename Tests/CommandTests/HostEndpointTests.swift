@@ -124,6 +124,7 @@ import Topology
             let plan = try await lab.apply("h1")
             #expect(plan.succeeded && plan.output.contains("Pending: \(Self.path) waits for interface \(Self.device)"))
             #expect((plan.output + plan.error).contains("MZ503"))
+            #expect(try await lab.status("h1").pending.map(\.name) == [Self.path])
             #expect(try await lab.failures(fleet, except: [Self.path]) == [])
             #expect(try await lab.on("h1", "ip", "link", "del", "dev", Self.device).succeeded)
             #expect(try await lab.apply("h1").succeeded)

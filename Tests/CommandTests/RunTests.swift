@@ -21,7 +21,7 @@ import Testing
             ) { daemon in
                 #expect(try await eventually { daemon.output.contains("reconciling") }, "\(daemon.output)")
                 try await lab.unplug(endpoint)
-                let isPending = try await eventually { try await lab.status("h2").pending.count == 2 }
+                let isPending = try await eventually { try await lab.status("h2").pending.map(\.name) == [endpoint.path] }
                 #expect(isPending, "\(daemon.output)")
                 try await lab.plug(endpoint)
                 let clock = ContinuousClock()

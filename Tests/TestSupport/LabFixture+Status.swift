@@ -53,13 +53,19 @@ extension LabFixture {
             public var reason: String
         }
 
+        public struct Pending: Decodable, Hashable, Sendable {
+            public var name: String?
+            public var network: String
+            public var addresses: [String]
+        }
+
         public var host: String
         public var commit: String?
         public var uplink: Uplink?
         public var endpoints: [Endpoint]
         public var networks: [Sum]
         public var vpcs: [Sum]
-        public var pending: [String]
+        public var pending: [Pending]
         public var attachments: [Attachment]
         public var drops: [Drop]
         public var waiting: Int
