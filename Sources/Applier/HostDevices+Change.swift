@@ -22,7 +22,11 @@ extension HostDevices {
         case let after? where before == nil:
             try create(after, subject, links)
             try set(after, subject)
-        case let after?: try set(after, subject)
+        case let after?:
+            if let before { try rename(before, to: after, subject) }
+            try set(after, subject)
+            // After it, so that nothing that comes by the device is without a rule.
+            if let before, before.name != after.name { try removeRules(of: before.name) }
         case nil: try remove(device, subject)
         }
     }
@@ -60,6 +64,31 @@ extension HostDevices {
                     "an interface \(taken.name) of index \(taken.ifindex) came meanwhile, which has its name or index; the next plan "
                         + "takes account of it"))
         }
+    }
+
+    /// Calls both ends as they are wanted, with all that they have. Rules name an interface: those for the new name come first.
+    private func rename(_ before: Device, to after: Device, _ subject: String) throws(BPFError) {
+        if before.name != after.name {
+            try addRules(of: after.name)
+            try rename(after.ifindex, to: after.name, subject)
+        }
+        if before.port != after.port { try rename(after.portIndex, to: after.port, subject) }
+    }
+
+    private func rename(_ ifindex: UInt32, to name: String, _ subject: String) throws(BPFError) {
+        do throws(BPFError) {
+            try link(ifindex, subject) { $0.add(Int(IFLA_IFNAME), name) }
+        } catch {
+            guard error.number == EBUSY else { throw error }
+            try renameDown(ifindex, to: name, subject)
+        }
+    }
+
+    /// Before Linux 6.2 an interface is renamed while it is down; then the kernel takes its routes and IPv6 addresses, which are
+    /// set again with it.
+    func renameDown(_ ifindex: UInt32, to name: String, _ subject: String) throws(BPFError) {
+        try link(ifindex, subject, isUp: false)
+        try link(ifindex, subject) { $0.add(Int(IFLA_IFNAME), name) }
     }
 
     /// Sets everything, in place.
@@ -128,13 +157,13 @@ extension HostDevices {
 
     /// RTM_SETLINK.
     private func link(
-        _ ifindex: UInt32, _ subject: String, isUp: Bool = false, _ attributes: (inout NetlinkMessage) -> Void = { _ in }
+        _ ifindex: UInt32, _ subject: String, isUp: Bool? = nil, _ attributes: (inout NetlinkMessage) -> Void = { _ in }
     ) throws(BPFError) {
         var header = Self.header(ifindex)
-        if isUp { (header.ifi_flags, header.ifi_change) = (1, 1) }  // IFF_UP
+        if let isUp { (header.ifi_flags, header.ifi_change) = (isUp ? 1 : 0, 1) }  // IFF_UP
         var message = NetlinkMessage(change: Int(RTM_SETLINK), header)
         attributes(&message)
-        try netlink.request(message, isUp ? "set up" : "set", subject)
+        try netlink.request(message, isUp.map { $0 ? "set up" : "set down" } ?? "set", subject)
     }
 
     /// A host's address, without the routes and the duplicate detection that come with one by default.

@@ -65,10 +65,19 @@ public struct Device: Hashable, Sendable, Codable {
         endpoint == other.endpoint && name == other.name && port == other.port && ifindex != 0 && portIndex != 0
     }
 
+    /// Whether it can be called `other`, and be set like it: both ends are here, and at no moment does it meet with what another
+    /// wanted device will have, or another one that is here has still.
+    func canBecome(_ other: Device, besideWanted: [Device], besideFound: [Device]) -> Bool {
+        ifindex != 0 && portIndex != 0 && !besideWanted.contains { collides(with: $0) }
+            && !besideFound.contains { $0 != self && $0.isThere && $0.collides(with: other) }
+    }
+
     /// Whether a host cannot have both at a time: a name, an address or a destination would be two devices'.
-    func excludes(_ other: Device) -> Bool {
-        guard isThere, other.isThere else { return false }
-        return !Set([name, port]).isDisjoint(with: [other.name, other.port]) || !Set(addresses).isDisjoint(with: other.addresses)
+    func excludes(_ other: Device) -> Bool { isThere && other.isThere && collides(with: other) }
+
+    /// The same of devices that are yet to be made, too.
+    func collides(with other: Device) -> Bool {
+        !Set([name, port]).isDisjoint(with: [other.name, other.port]) || !Set(addresses).isDisjoint(with: other.addresses)
             || routes.contains { route in other.routes.contains { $0.destination.overlaps(route.destination) } }
     }
 }

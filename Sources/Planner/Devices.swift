@@ -21,35 +21,54 @@ struct Devices {
         for interface in observation.interfaces where !ours.contains(interface.ifindex) {
             interfaces[interface.name] = interface.ifindex
         }
-        var taken = Set(observation.interfaces.map(\.ifindex)).union(ours)
         let mtu = Self.mtu(host, observation)
-        var wanted: [(Endpoint, Device, Device?)] = []
+        var wanted: [(endpoint: Endpoint, device: Device, found: Device?)] = []
         var blocked: [(Endpoint, String)] = []
         var unwanted = observation.devices
         for number in index.endpointsOfHost[host.name] ?? [] {
             let endpoint = index.topology.endpoints[number]
-            guard var device = Self.device(of: endpoint, index: index, mtu: mtu) else { continue }
+            guard let device = Self.device(of: endpoint, index: index, mtu: mtu) else { continue }
             if let name = [device.name, device.port].first(where: { interfaces[$0] != nil }) {
                 blocked.append((endpoint, name))
                 interfaces[device.port] = nil
                 continue
             }
             let position = unwanted.firstIndex { $0.isPair(of: device) }
-            let found = position.map { unwanted.remove(at: $0) }
-            if let found {
-                (device.ifindex, device.portIndex) = (found.ifindex, found.portIndex)
-            } else {
-                device.ifindex = Self.freeIndex(for: endpoint.name, taken)
-                device.portIndex = device.ifindex + 1
-                taken.formUnion([device.ifindex, device.portIndex])
+            wanted.append((endpoint, device, position.map { unwanted.remove(at: $0) }))
+        }
+        for number in wanted.indices where wanted[number].found == nil {
+            let others = wanted.indices.filter { $0 != number }.map { wanted[$0].device }
+            let position = unwanted.firstIndex { found in
+                Self.isOwn(found, of: wanted[number].endpoint, index: index, live: observation.image)
+                    && found.canBecome(wanted[number].device, besideWanted: others, besideFound: observation.devices)
             }
-            wanted.append((endpoint, device, found))
+            wanted[number].found = position.map { unwanted.remove(at: $0) }
+        }
+        var taken = Set(observation.interfaces.map(\.ifindex)).union(ours)
+        for number in wanted.indices {
+            if let found = wanted[number].found {
+                (wanted[number].device.ifindex, wanted[number].device.portIndex) = (found.ifindex, found.portIndex)
+            } else {
+                let free = Self.freeIndex(for: wanted[number].endpoint.name, taken)
+                (wanted[number].device.ifindex, wanted[number].device.portIndex) = (free, free + 1)
+                taken.formUnion([free, free + 1])
+            }
         }
         for (_, device, _) in wanted { interfaces[device.port] = device.portIndex }
         self.wanted = wanted
         self.blocked = blocked
         self.unwanted = unwanted
         self.interfaces = interfaces
+    }
+
+    /// Whether a pair of another name is the endpoint's all the same: in use in its VPC, with its addresses, and made for no
+    /// other endpoint that there is.
+    private static func isOwn(_ found: Device, of endpoint: Endpoint, index: TopologyIndex, live: Image) -> Bool {
+        guard found.addresses == endpoint.addresses.sorted(), let network = index.network(endpoint.network),
+            let vpc = index.vpc(network.vpc), live.ports[found.portIndex]?.vni == vpc.vni,
+            live.vpcs[vpc.vni]?.vpc == StableHash.id(vpc.name)
+        else { return false }
+        return found.endpoint == Endpoint.label(of: endpoint.name) || index.endpoint(label: found.endpoint) == nil
     }
 
     /// Both ends of the wanted ones, as though they were there.

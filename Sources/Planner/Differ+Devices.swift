@@ -76,6 +76,8 @@ extension Names {
         }
         func list(_ items: [String]) -> String { items.isEmpty ? "none" : items.joined(separator: " ") }
         let facts: [(word: String, old: String, new: String)] = [
+            ("of ", before.endpoint.isEmpty ? "nobody" : before.endpoint, after.endpoint),
+            ("name ", before.name, after.name), ("port ", before.port, after.port),
             ("", before.isUp ? "up" : "down", after.isUp ? "up" : "down"),
             ("MAC ", "\(before.mac)", "\(after.mac)"),
             ("MTU ", before.mtu == 0 ? "of each end another" : "\(before.mtu)", "\(after.mtu)"),

@@ -74,7 +74,14 @@ extension Differ {
                 wanted.insert(Attachment(ifindex: uplink.ifindex, interface: uplink.name, point: .xdp))
             }
         }
-        for attachment in wanted.subtracting(observation.attachments) {
+        // A device that is renamed keeps what is attached to its port.
+        let renamed = Set(meanwhile.devices.wanted.map(\.device.portIndex))
+        let found = Set(
+            observation.attachments.map { one in
+                let interface = renamed.contains(one.ifindex) ? names.interface(one.ifindex) : one.interface
+                return Attachment(ifindex: one.ifindex, interface: interface, point: one.point)
+            })
+        for attachment in wanted.subtracting(found) {
             let subject = "program \(attachment.point.rawValue) on \(attachment.interface)"
             let at =
                 attachment.point == .port
@@ -84,7 +91,7 @@ extension Differ {
                 .attach, .add, .attach(attachment, orElse: attachment.point == .xdp ? orElse : nil), subject, at: at)
         }
         let gone = portsLeavingFirst
-        for attachment in observation.attachments.subtracting(wanted) where !gone.contains(attachment.ifindex) {
+        for attachment in found.subtracting(wanted) where !gone.contains(attachment.ifindex) {
             var phase = Phase.add
             if attachment.point == .port, let port = live.ports[attachment.ifindex] {
                 phase = removalPhase(port)

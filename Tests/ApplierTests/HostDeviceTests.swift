@@ -119,6 +119,55 @@ struct HostDeviceTests {
         }
     }
 
+    /// Another path: both ends have other names.
+    private static let renamed: Device = {
+        var renamed = device
+        (renamed.endpoint, renamed.name, renamed.port) = ("acme/prod/web/other", "mzr0123456789", "mzp0123456789")
+        return renamed
+    }()
+
+    @Test("renamed with all that it has, and back; nothing is left under the old name")
+    func rename() async throws {
+        try await NetworkNamespace.run { host in
+            try Self.change(nil, Self.device)
+            // What a program of the host's holds on to: by the interface's index.
+            try host.command("ip", "route", "add", "192.0.2.0/24", "dev", Self.device.name)
+            let addresses = try host.command("ip", "-o", "addr", "show").replacing(Self.device.name, with: "")
+            for (before, after) in [(Self.device, Self.renamed), (Self.renamed, Self.device)] {
+                try Self.change(before, after)
+                #expect(try Self.found() == [after])
+                #expect(try !host.command("sh", "-c", "ip rule; ip -6 rule; ip -o link").contains(before.name))
+                #expect(try host.command("ip", "route", "show").contains("192.0.2.0/24 dev \(after.name)"), "it was never down")
+            }
+            #expect(try host.command("ip", "-o", "addr", "show").replacing(Self.device.name, with: "") == addresses)
+            // Another interface has the name.
+            try host.command("ip", "link", "add", "name", Self.renamed.name, "type", "bridge")
+            #expect(throws: BPFError.self) { try Self.change(Self.device, Self.renamed) }
+            try host.command("ip", "link", "del", "dev", Self.renamed.name)
+            // Its rules were there already.
+            let rest = try #require(try Self.found().first { $0.name == Self.renamed.name })
+            #expect(!rest.isThere)
+            try Self.change(Self.device, Self.renamed)
+            #expect(try Self.found() == [Self.renamed])
+        }
+    }
+
+    @Test("renamed while it is down, as Linux 6.1 needs it, it is whole again once it is set")
+    func renameDown() async throws {
+        try await NetworkNamespace.run { host in
+            try Self.change(nil, Self.device)
+            let devices = try HostDevices()
+            try devices.renameDown(Self.device.ifindex, to: Self.renamed.name, "")
+            try devices.renameDown(Self.device.portIndex, to: Self.renamed.port, "")
+            // As one that was killed there leaves it, but for the rules of the old name.
+            let found = try #require(try Self.found().first(where: \.isThere))
+            #expect(found.name == Self.renamed.name && found.port == Self.renamed.port && !found.isUp)
+            #expect(found.routes.isEmpty && found.addresses == Self.device.addresses.filter(\.isIPv4))
+            try Self.change(found, Self.renamed)
+            #expect(try Self.found().contains(Self.renamed))
+        }
+    }
+
     @Test("a pair that is not whole is found by what it has of ours, and can be removed")
     func remains() async throws {
         try await NetworkNamespace.run { host in

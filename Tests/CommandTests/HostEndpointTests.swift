@@ -98,6 +98,30 @@ import Topology
         }
     }
 
+    /// Its device is renamed under traffic, by the host and to it: a rename by path alone loses no packet.
+    @Test(arguments: datapaths)
+    func anotherPath(datapath: String) async throws {
+        var fleet = ScenarioTests.oneNetwork(datapath, hosts: 3)
+        fleet.hostEndpoint(Self.path, 20, on: "h1")
+        try await LabFixture.with(fleet) { lab in
+            let index = try await lab.on("h1", "cat", "/sys/class/net/\(Self.device)/ifindex").output
+            for ipv6 in [false, true] {
+                let (old, new) = ipv6 ? ("acme/prod/web/renamed", Self.path) : (Self.path, "acme/prod/web/renamed")
+                let flows = [("acme/prod/web/b", old), (old, "acme/prod/web/b")]
+                let reports = try await lab.underTraffic(flows, of: fleet, ipv6: ipv6) {
+                    fleet.remove(old)
+                    fleet.hostEndpoint(new, 20, on: "h1")
+                    try await lab.change(to: fleet)
+                }
+                for report in reports { #expect(report.isUnharmed, "\(report)") }
+                try await ScenarioTests.holds(lab, fleet, "\(old) is \(new)")
+                let name = Endpoint.deviceName(of: new)
+                #expect(try await lab.on("h1", "cat", "/sys/class/net/\(name)/ifindex").output == index, "the same device")
+                #expect(try await !lab.on("h1", "sh", "-c", "ip -o link; ip rule").output.contains(Endpoint.deviceName(of: old)))
+            }
+        }
+    }
+
     @Test func driftIsShownAndRepaired() async throws {
         var fleet = ScenarioTests.oneNetwork("tc", hosts: 2)
         fleet.hostEndpoint(Self.path, 20, on: "h1")
@@ -109,7 +133,8 @@ import Topology
                 ("ip addr flush dev \(Self.device)", "addresses none -> 10.0.1.20 fd00:1:0:1::20"),
                 ("ip route del 10.0.0.0/16", "-> 10.0.0.0/16 by 10.0.1.1 fd00:1::/48 by fd00:1:0:1::1"),
                 ("echo 1 >/proc/sys/net/ipv4/conf/\(Self.device)/forwarding", "settings changed -> right"),
-                ("ip link set dev \(Self.device) alias ''", "- device \(Self.device)"),
+                ("ip link set dev \(Self.device) alias ''", "of nobody -> \(Self.path)"),
+                ("ip link set dev \(Self.device) name eth7", "name eth7 -> \(Self.device)"),
             ]
             for (change, text) in changes {
                 #expect(try await lab.on("h1", "sh", "-ec", change).succeeded, "\(change)")

@@ -116,6 +116,115 @@ struct DeviceTests {
         }
     }
 
+    @Test("a device that somebody calls otherwise, or takes its endpoint's name from, is set again in place")
+    func renamedByOthers() throws {
+        let topology = Self.topology()
+        let converged = try Self.converged(topology)
+        let changes: [(String, (inout Device) -> Void)] = [
+            ("name eth7 -> mzr86f610fdeb", { $0.name = "eth7" }), ("port eth7 -> mzp86f610fdeb", { $0.port = "eth7" }),
+            ("of nobody -> acme/prod/web/mgmt-1", { $0.endpoint = "" }),
+        ]
+        for (text, change) in changes {
+            var machine = converged
+            change(&machine.devices[0])
+            machine.callInterfacesAsDevices()
+            let plan = try Self.plan(machine, topology)
+            #expect(plan.changes.map(\.detail) == [text])
+            try machine.apply(plan)
+            #expect(machine.devices == converged.devices && machine.attachments == converged.attachments)
+        }
+    }
+
+    @Test("another path, network or device's name for the same addresses: the pair is renamed, and no packet waits for it")
+    func rename() throws {
+        let before = Self.topology()
+        let renamed = "acme/prod/web/other"
+        let changes: [(name: String, change: (inout TopologyBuilder) -> Void)] = [
+            (Endpoint.deviceName(of: renamed), { $0.endpoints[1].name = renamed }),
+            (
+                Endpoint.deviceName(of: "acme/prod/lan/mgmt-1"),
+                { builder in
+                    builder.networks[0].name = "acme/prod/lan"
+                    for index in builder.endpoints.indices {
+                        builder.endpoints[index].network = "acme/prod/lan"
+                        builder.endpoints[index].name = "acme/prod/lan/" + (index == 1 ? "mgmt-1" : "web-1")
+                    }
+                }
+            ),
+        ]
+        for (name, change) in changes {
+            let after = Self.topology(change)
+            var machine = try Self.converged(before)
+            let (device, attachments) = (machine.devices[0], machine.attachments)
+            let plan = try Self.plan(machine, after, base: before)
+            let steps = Self.devices(plan)
+            #expect(steps.count == 1 && steps[0].before == device && steps[0].after?.name == name)
+            #expect(plan.text.contains("name mzr86f610fdeb -> \(name)"), "\(plan.text)")
+            for step in plan.steps {
+                if case .attach = step.change { Issue.record("\(step)") }
+                if case .detach = step.change { Issue.record("\(step)") }
+                // At no moment does a row lack that leads to it.
+                try machine.apply(step)
+                for address in device.addresses {
+                    #expect(machine.image.endpoints[EndpointKey(vni: 4097, address: address)]?.ifindex == device.portIndex, "\(step)")
+                }
+            }
+            #expect(machine.devices[0].ifindex == device.ifindex && machine.attachments.count == attachments.count)
+            #expect(try Self.plan(machine, after, base: after).steps.isEmpty)
+        }
+    }
+
+    @Test("an endpoint that is another has its device made anew", arguments: ["address", "VPC", "moved"])
+    func others(what: String) throws {
+        let before = Self.topology()
+        let after = Self.topology { builder in
+            builder.endpoints[1].name = "acme/prod/web/other"
+            switch what {
+            case "address": builder.endpoints[1].addresses[0] = IPAddress(v4: 0x0a00_0115)
+            case "VPC":
+                builder.vpcs[0].name = "acme/dev"
+                builder.networks[0].name = "acme/dev/web"
+                builder.networks[0].vpc = "acme/dev"
+                for index in builder.endpoints.indices { builder.endpoints[index].network = "acme/dev/web" }
+            default:
+                // What had the address lives on elsewhere.
+                builder.endpoint(Self.path, of: "acme/prod/web", 30, on: "h2", isHost: true)
+            }
+        }
+        let machine = try Self.converged(before)
+        let steps = try Self.devices(Self.plan(machine, after, base: before))
+        #expect(steps.first?.after == nil && !steps.contains { $0.before != nil && $0.after != nil }, "\(steps)")
+    }
+
+    @Test("names that two devices exchange: one makes room for the other")
+    func exchange() throws {
+        func topology(_ first: String, _ second: String) -> Topology {
+            let topology = Self.topology { builder in
+                builder.vpc("acme/dev", vni: 4098)
+                builder.vpcs[1].cidrs = [CIDR(containing: IPAddress(v4: 0x0a63_0000), length: 16)]
+                builder.network("acme/dev/lan", of: "acme/dev", 0)
+                builder.networks[1].cidrs = [CIDR(containing: IPAddress(v4: 0x0a63_0100), length: 24)]
+                builder.networks[1].gateways = [nil]
+                builder.endpoint("acme/dev/lan/x", of: "acme/dev/lan", 20, on: "h1", interface: Endpoint.portName(of: "acme/dev/lan/x"))
+            }
+            var copy = topology
+            for index in copy.endpoints.indices where copy.endpoints[index].host == "h1" {
+                copy.endpoints[index].device = copy.endpoints[index].name == Self.path ? first : second
+            }
+            return copy
+        }
+        let (before, after) = (topology("one", "two"), topology("two", "one"))
+        var machine = try Self.converged(before)
+        #expect(machine.devices.count == 2)
+        try machine.apply(Self.plan(machine, after, base: before))
+        #expect(try Self.plan(machine, after, base: after).steps.isEmpty)
+        #expect(Set(machine.devices.map { "\($0.endpoint) \($0.name)" }) == ["acme/dev/lan/x one", "\(Self.path) two"])
+        // A name that nobody has is taken in place.
+        let third = topology("three", "one")
+        let steps = try Self.devices(Self.plan(machine, third, base: after))
+        #expect(steps.count == 1 && steps[0].before?.name == "two" && steps[0].after?.name == "three")
+    }
+
     @Test("a device that was deleted comes again with the same indices, so that no row changes")
     func deletion() throws {
         let topology = Self.topology()
@@ -141,15 +250,18 @@ struct DeviceTests {
         #expect(machine.devices.isEmpty)
     }
 
-    @Test("of a pair that is not whole the rest goes first", arguments: ["unfinished", "no device", "no port", "another name"])
+    @Test("of a pair that is not whole the rest goes first", arguments: ["unfinished", "no device", "no port", "unused"])
     func remains(what: String) throws {
         let topology = Self.topology()
         var machine = try Self.converged(topology)
         switch what {
-        case "unfinished": machine.devices[0].endpoint = ""
+        case "unfinished": (machine.devices[0].endpoint, machine.devices[0].addresses) = ("", [])
         case "no device": (machine.devices[0].name, machine.devices[0].ifindex) = ("", 0)
         case "no port": (machine.devices[0].port, machine.devices[0].portIndex) = ("", 0)
-        default: machine.devices[0].name = "eth7"
+        default:
+            // Another name, and nothing that says that the endpoint has it.
+            machine.devices[0].name = "eth7"
+            machine.image.ports = [:]
         }
         let found = machine.devices[0]
         machine.interfaces.removeAll { $0.ifindex >= 1 << 30 && ![found.ifindex, found.portIndex].contains($0.ifindex) }

@@ -88,6 +88,8 @@ public struct PlanSimulator: Sendable {
             guard (before.ifindex, before.portIndex) == (after.ifindex, after.portIndex) else {
                 throw Refusal(description: "\(step.subject): another pair")
             }
+            try rename(step, before.ifindex, after.name)
+            try rename(step, before.portIndex, after.port)
         } else if let after {
             let ends = [(after.name, after.ifindex), (after.port, after.portIndex)]
             guard !interfaces.contains(where: { one in ends.contains { $0.0 == one.name || $0.1 == one.ifindex } }) else {
@@ -102,6 +104,25 @@ public struct PlanSimulator: Sendable {
             !after.routes.contains(where: { route in destinations.contains { $0.overlaps(route.destination) } })
         else { throw Refusal(description: "\(step.subject): its addresses or routes are taken") }
         devices.append(after)
+    }
+
+    /// The interface, with what is attached to it.
+    private mutating func rename(_ step: Step, _ ifindex: UInt32, _ name: String) throws(Refusal) {
+        guard !interfaces.contains(where: { $0.name == name && $0.ifindex != ifindex }) else {
+            throw Refusal(description: "\(step.subject): the name \(name) is taken")
+        }
+        call(ifindex, name)
+    }
+
+    /// After a device was called otherwise by hand.
+    public mutating func callInterfacesAsDevices() {
+        for (ifindex, name) in devices.flatMap({ [($0.ifindex, $0.name), ($0.portIndex, $0.port)] }) { call(ifindex, name) }
+    }
+
+    private mutating func call(_ ifindex: UInt32, _ name: String) {
+        for index in interfaces.indices where interfaces[index].ifindex == ifindex { interfaces[index].name = name }
+        attachments = Set(
+            attachments.map { $0.ifindex == ifindex ? Attachment(ifindex: ifindex, interface: name, point: $0.point) : $0 })
     }
 
     public mutating func apply(_ plan: Plan) throws(Refusal) {
