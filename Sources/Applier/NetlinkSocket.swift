@@ -50,16 +50,27 @@ struct NetlinkSocket: ~Copyable {
             let header = buffer.loadUnaligned(as: nlmsghdr.self)
             guard Int32(header.nlmsg_type) == NLMSG_ERROR else { continue }
             let answer = UnsafeRawBufferPointer(rebasing: buffer[headerSize..<length])
-            let number = -answer.loadUnaligned(as: Int32.self)
-            guard number != 0 else { return }
-            var why = ""
-            if Int32(header.nlmsg_flags) & NLM_F_ACK_TLVS != 0 {
-                forEachAttribute(of: answer, after: answerSize) { type, value in
-                    if type == Int(NLMSGERR_ATTR_MSG.rawValue) { why = cString(value) }
-                }
-            }
-            throw BPFError(operation, subject, why.isEmpty ? .errno(number) : .refused(errno: number, log: why))
+            guard let cause = Self.refusal(header, answer, attributesAfter: answerSize) else { return }
+            throw BPFError(operation, subject, cause)
         }
+    }
+
+    /// What a message that ends an answer (NLMSG_ERROR, NLMSG_DONE) says went wrong; nil: nothing.
+    ///
+    /// - Parameter attributesAfter: bytes before its attributes, if it has any.
+    private static func refusal(
+        _ header: nlmsghdr, _ payload: UnsafeRawBufferPointer, attributesAfter offset: Int
+    ) -> BPFError.Cause? {
+        guard payload.count >= MemoryLayout<Int32>.size else { return .errno(EBADMSG) }
+        let number = payload.loadUnaligned(as: Int32.self)
+        guard number < 0 else { return nil }
+        var why = ""
+        if Int32(header.nlmsg_flags) & NLM_F_ACK_TLVS != 0 {
+            forEachAttribute(of: payload, after: offset) { type, value in
+                if type == Int(NLMSGERR_ATTR_MSG.rawValue) { why = cString(value) }
+            }
+        }
+        return why.isEmpty ? .errno(-number) : .refused(errno: -number, log: why)
     }
 
     private func send(_ message: NetlinkMessage, _ operation: String, _ subject: String) throws(BPFError) {
@@ -89,10 +100,12 @@ struct NetlinkSocket: ~Copyable {
                 if header.nlmsg_flags & UInt16(NLM_F_DUMP_INTR) != 0 { isConsistent = false }
                 let payload = UnsafeRawBufferPointer(rebasing: buffer[offset + headerSize..<end])
                 switch Int32(header.nlmsg_type) {
-                case NLMSG_DONE: return isConsistent
-                case NLMSG_ERROR:
-                    let number = payload.count >= 4 ? -payload.loadUnaligned(as: Int32.self) : EBADMSG
-                    throw BPFError("list", what, .errno(number))
+                case NLMSG_DONE, NLMSG_ERROR:
+                    // A dump that cannot begin, or go on, ends by DONE with the error: what came before is not all there is.
+                    let isDone = Int32(header.nlmsg_type) == NLMSG_DONE
+                    let size = isDone ? MemoryLayout<Int32>.size : MemoryLayout<nlmsgerr>.size
+                    if let cause = Self.refusal(header, payload, attributesAfter: size) { throw BPFError("list", what, cause) }
+                    if isDone { return isConsistent }
                 case NLMSG_NOOP: break
                 default: body(payload)
                 }
