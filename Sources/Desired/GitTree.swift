@@ -13,7 +13,10 @@ extension Repository {
     ///
     /// - Parameter commit: an id as `resolve` gives it.
     /// - Parameter path: a folder of the commit; nil or `.` is its root.
-    public func tree(commit: String, path: String? = nil) throws(DesiredError) -> SourceTree {
+    /// - Parameter besides: ids of blobs that are left out.
+    public func tree(
+        commit: String, path: String? = nil, besides known: Set<String> = []
+    ) throws(DesiredError) -> SourceTree {
         let folder = try Self.normalized(path)
         let subject = "commit \(commit) of \(name)"
         var id = git_oid()
@@ -26,11 +29,11 @@ extension Repository {
         defer { git_tree_free(root) }
         var files: [SourceFile] = []
         if folder.isEmpty {
-            try collect(root, prefix: "", depth: 0, into: &files)
+            try collect(root, prefix: "", depth: 0, besides: known, into: &files)
         } else {
             let below = try subtree(root, folder, commit: commit)
             defer { git_tree_free(below) }
-            try collect(below, prefix: "", depth: 0, into: &files)
+            try collect(below, prefix: "", depth: 0, besides: known, into: &files)
         }
         files.sort()
         return SourceTree(files: files, commit: commit)
@@ -63,7 +66,7 @@ extension Repository {
     }
 
     private func collect(
-        _ tree: OpaquePointer?, prefix: String, depth: Int, into files: inout [SourceFile]
+        _ tree: OpaquePointer?, prefix: String, depth: Int, besides known: Set<String>, into files: inout [SourceFile]
     ) throws(DesiredError) {
         for index in 0..<git_tree_entrycount(tree) {
             let entry = git_tree_entry_byindex(tree, index)
@@ -78,13 +81,14 @@ extension Repository {
                 try GitLibrary.check(
                     git_tree_lookup(&below, pointer, git_tree_entry_id(entry)), "read", "\(prefix)\(entryName) of \(name)")
                 defer { git_tree_free(below) }
-                try collect(below, prefix: prefix + entryName + "/", depth: depth + 1, into: &files)
+                try collect(below, prefix: prefix + entryName + "/", depth: depth + 1, besides: known, into: &files)
             case GIT_FILEMODE_BLOB, GIT_FILEMODE_BLOB_EXECUTABLE:
                 guard entryName.hasSuffix(".yaml") || entryName.hasSuffix(".yml") else { continue }
                 guard files.count < Self.filesMax else {
                     throw DesiredError("read", name, cause: "has more than \(Self.filesMax) files")
                 }
-                files.append(try blob(git_tree_entry_id(entry), path: prefix + entryName))
+                let id = git_tree_entry_id(entry)
+                if known.isEmpty || !known.contains(Self.hex(id)) { files.append(try blob(id, path: prefix + entryName)) }
             default:
                 continue  // symbolic links and submodules: what they point at is not of this commit
             }

@@ -33,14 +33,17 @@ struct Differ {
         static func < (left: Self, right: Self) -> Bool { left.rawValue < right.rawValue }
     }
 
-    init(index: TopologyIndex, base: TopologyIndex?, host: Host, observation: Observation, through: Phase?) {
+    init(
+        index: TopologyIndex, base: TopologyIndex?, skipped: Set<VNIOwner> = [], host: Host, observation: Observation, through: Phase?
+    ) {
         self.index = index
         self.base = base
         self.host = host
         self.observation = observation
         var byIndex: [UInt32: String] = [:]
         for interface in observation.interfaces { byIndex[interface.ifindex] = interface.name }
-        meanwhile = Meanwhile(index: index, base: base, host: host, observation: observation, through: through)
+        meanwhile = Meanwhile(
+            index: index, base: base, skipped: skipped, host: host, observation: observation, through: through)
         for wanted in meanwhile.devices.wanted { byIndex[wanted.device.portIndex] = wanted.device.port }
         names = Names(head: index, base: base, interfaces: byIndex)
     }

@@ -9,7 +9,8 @@ import Topology
 ///   host that left stay for two settle times, and follow the topology.
 /// - A pointer stays on its target while that lives, for one settle time; a row that is new here starts with the targets
 ///   of the commit before.
-/// - A VNI that passes to another VPC is empty for two, and while Geneve is taken from a host that left.
+/// - A VNI that passes to another VPC is empty for two, and while Geneve is taken from a host that left; also if this host
+///   has skipped the commit that gave it to the first of them.
 /// - Another UDP port of Geneve is taken at once, sent to after one settle time, and the only one after two.
 ///
 /// Each of these has one clock, a row of `waits`, keyed by what is waited for: when that changes, the clock starts again.
@@ -50,7 +51,9 @@ struct Meanwhile {
     var isUnsettled: Bool { !waits.isEmpty }
     var longest: UInt64 { Phase.remove.delay(settle: settle) }
 
-    init(index: TopologyIndex, base: TopologyIndex?, host: Host, observation: Observation, through: Phase?) {
+    init(
+        index: TopologyIndex, base: TopologyIndex?, skipped: Set<VNIOwner>, host: Host, observation: Observation, through: Phase?
+    ) {
         self.index = index
         self.base = base
         self.host = host
@@ -68,7 +71,7 @@ struct Meanwhile {
         let uplinkMTU = observation.interface(host.interface)?.mtu
         final = compiler.image(uplinkMTU: uplinkMTU)
         findLeavers()
-        findHandovers()
+        findHandovers(skipped)
         let ports = keptPorts()
         switched = compiler.image(uplinkMTU: uplinkMTU, keeping: keptRoles(ports: ports))
         for vni in handoverDue.keys { Self.clear(vni, from: &switched) }
@@ -128,10 +131,11 @@ struct Meanwhile {
     /// A VNI (24 bits) that was this VPC's, as a key of `waits`: to be read back when nothing else remembers it.
     private static func tombstone(vni: UInt32, vpc: UInt64) -> UInt64 { tombstone | (vpc >> 25) << 24 | UInt64(vni & 0xff_ffff) }
 
-    private mutating func findHandovers() {
+    private mutating func findHandovers(_ skipped: Set<VNIOwner>) {
         let mayWait = settle > 0 && through < .remove
         var former: [(vni: UInt32, vpc: UInt64)] = live.vpcs.map { ($0, $1.vpc) }
         former += (base?.topology.vpcs ?? []).map { ($0.vni, StableHash.id($0.name)) }
+        former += skipped.map { ($0.vni, StableHash.id($0.vpc)) }
         for (vni, vpc) in former {
             let heir = index.vpc(vni: vni).map { StableHash.id($0.name) }
             guard heir != vpc else { continue }

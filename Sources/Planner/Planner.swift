@@ -7,24 +7,26 @@ public enum Planner {
     /// - Parameters:
     ///   - base: the topology that this host last applied, if it is known: names for what is gone, and VNIs that change
     ///     hands.
+    ///   - skipped: who had which VNI in commits between the two, which this host never applied, and others may have.
     ///   - commit: hexadecimal object id of `topology`; empty: a plain folder.
     ///   - through: this phase and those before it are due and later ones wait, whatever the clock says: for whoever knows
     ///     when all hosts have done a phase. Nil: the clock and the cluster's settle time say what is due.
     public static func plan(
-        _ topology: Topology, base: Topology? = nil, host name: String, commit: String, observation: Observation,
-        through: Phase? = nil
+        _ topology: Topology, base: Topology? = nil, skipped: Set<VNIOwner> = [], host name: String, commit: String,
+        observation: Observation, through: Phase? = nil
     ) -> Plan? {
         plan(
-            TopologyIndex(topology), base: base.map { TopologyIndex($0) }, host: name, commit: commit,
+            TopologyIndex(topology), base: base.map { TopologyIndex($0) }, skipped: skipped, host: name, commit: commit,
             observation: observation, through: through)
     }
 
     static func plan(
-        _ index: TopologyIndex, base: TopologyIndex?, host name: String, commit: String, observation: Observation,
-        through: Phase?
+        _ index: TopologyIndex, base: TopologyIndex?, skipped: Set<VNIOwner> = [], host name: String, commit: String,
+        observation: Observation, through: Phase?
     ) -> Plan? {
         guard let host = index.host(name) else { return nil }
-        var differ = Differ(index: index, base: base, host: host, observation: observation, through: through)
+        var differ = Differ(
+            index: index, base: base, skipped: skipped, host: host, observation: observation, through: through)
         differ.run(commit: commit)
         var plan = Plan(
             host: name, commit: commit, stateDigest: observation.digest, steps: differ.orderedSteps,

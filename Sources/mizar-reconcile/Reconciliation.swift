@@ -67,6 +67,20 @@ struct Reconciliation {
         }
     }
 
+    /// Who had which VNI in commits that came after the one applied last, and that this host skips.
+    private func skipped(_ observation: Observation, head: Desired) -> Set<VNIOwner> {
+        guard let applied = observation.image.applied?.commit, !applied.isEmpty, !head.commit.isEmpty, applied != head.commit else {
+            return []
+        }
+        do {
+            return try Source.owners(
+                repo: source.repo, path: source.revision.path, cache: source.revision.cache, after: applied, before: head.commit)
+        } catch {
+            logger.debug("the commits since the one applied last cannot be read: \(error)")
+            return []
+        }
+    }
+
     /// Observes this host and plans, on behalf of plan and apply alike.
     func plan(_ desired: Desired, store: some MapStore, through: Phase?) throws -> (Plan, Observation) {
         let observation = try store.observe()
@@ -74,8 +88,8 @@ struct Reconciliation {
         let base = base(observation, head: desired)
         guard
             var plan = Planner.plan(
-                desired.topology, base: base, host: host.host, commit: desired.commit, observation: observation,
-                through: through)
+                desired.topology, base: base, skipped: skipped(observation, head: desired), host: host.host,
+                commit: desired.commit, observation: observation, through: through)
         else { throw Failure("the topology has no host “\(host.host)”") }
         plan.warnings = desired.warnings + plan.warnings
         let violations = PlanCheck.violations(plan, on: observation)

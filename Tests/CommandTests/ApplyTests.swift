@@ -22,6 +22,30 @@ import Testing
         }
     }
 
+    /// A host that skips the commit by which a free VNI went to one VPC does not give it to the next one at once.
+    @Test func aVNIOfASkippedCommitWaits() async throws {
+        let fleet = Self.twoHosts()
+        try await LabFixture.with(fleet) { lab in
+            func commit(_ vpc: String) async throws {
+                var next = fleet
+                next.vpc(vpc, vni: 4099)
+                next.network("\(vpc)/lan", 1)
+                next.endpoint("\(vpc)/lan/x", 10, on: "h1")
+                try await lab.commit(next)
+            }
+            try await commit("globex/old")
+            #expect(try await lab.apply("h2").succeeded)
+            #expect(try await lab.rows("h2", "vpcs").contains { $0.number == 4099 }, "nobody had it: at once")
+            try await commit("globex/new")
+            let outcome = try await lab.apply("h1")
+            #expect(outcome.succeeded && (outcome.output + outcome.error).contains("warning[MZ501]: VNI 4099 passes"), "\(outcome)")
+            #expect(try await !lab.rows("h1", "vpcs").contains { $0.number == 4099 })
+            #expect(try await !lab.rows("h1", "endpoints").contains { $0.number == 4099 })
+            #expect(try await lab.apply("h1", "--through", "remove").succeeded)
+            #expect(try await lab.rows("h1", "vpcs").contains { $0.number == 4099 }, "once it is known that nobody has it")
+        }
+    }
+
     @Test func whatItCannotBeIsRefused() async throws {
         let fleet = Self.twoHosts()
         try await LabFixture.with(fleet) { lab in

@@ -170,8 +170,7 @@ final class Conversation: RolloutObserver {
         if case .deliver? = way.verdict {
             let own = glossary.entries[StableHash.id(sender)], name = receiver(way) ?? ""
             let found = glossary.entries[StableHash.id(name)]
-            let vni = underlay.hosts[host]?.image.ports[port]?.vni ?? 0
-            if !glossary.contested.contains(vni), found?.vpc != own?.vpc || found?.addresses.contains(destination) != true {
+            if found?.vpc != own?.vpc || found?.addresses.contains(destination) != true {
                 Issue.record("\(note), \(place): \(sender) reaches \(destination) at \(name), whose it is not: \(Self.words(way))")
             }
         }

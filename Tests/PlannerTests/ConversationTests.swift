@@ -44,18 +44,26 @@ struct ConversationTests {
             commits: 1 + seed % 2, changes: 2...3)
     }
 
+    @Test("free VNIs that go to one VPC and at once to another", arguments: 0..<(20 * rounds))
+    func contested(seed: Int) throws {
+        try run(seed: 180_000 + seed, kinds: [.addVPC, .passVNI, .passVNI], commits: 2 + seed % 2)
+    }
+
     @Test("Geneve's port, and all the rest", arguments: 0..<(20 * rounds))
     func anything(seed: Int) throws {
         try run(seed: 160_000 + seed, kinds: Mutation.allCases, changes: 1...4)
     }
 
     /// An heir's rows came before the last host went that knew nothing of it; the same over two commits; and what was learned of
-    /// a host that left was believed when Geneve went to a port that this host never took.
+    /// a host that left was believed when Geneve went to a port that this host never took. A host skipped the commit that
+    /// gave a free VNI to another VPC.
     @Test("what was broken once stays whole") func found() throws {
         try run(seed: 160_036, kinds: Mutation.allCases, changes: 1...4)
         try run(
             seed: 170_111, kinds: [.passVNI, .swapVNIs, .changeVNI, .removeHost, .removeHost, .addEndpoint], commits: 2, changes: 2...3)
         try run(seed: 150_041, kinds: TransitionTests.gentle, commits: 2)
+        try run(
+            seed: 170_081, kinds: [.passVNI, .swapVNIs, .changeVNI, .removeHost, .removeHost, .addEndpoint], commits: 2, changes: 2...3)
     }
 
     /// What all of the above would mean nothing without.

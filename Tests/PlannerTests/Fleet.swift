@@ -22,11 +22,15 @@ struct Fleet {
         hosts[name, default: PlanSimulator(name: name)].makeInterfaces(topology, driver: name.hasSuffix("3") ? "veth" : "virtio_net")
     }
 
-    func plan(_ name: String, _ topology: Topology, base: Topology?, commit: Int, through: Phase? = nil) throws -> Plan {
+    func plan(
+        _ name: String, _ topology: Topology, base: Topology?, skipped: [Topology] = [], commit: Int, through: Phase? = nil
+    ) throws -> Plan {
         let observation = self[name].observation
+        let owners = Set(skipped.flatMap(\.vpcs).map { VNIOwner(vni: $0.vni, vpc: $0.name) })
         let plan = try #require(
             Planner.plan(
-                topology, base: base, host: name, commit: Self.commit(commit), observation: observation, through: through))
+                topology, base: base, skipped: owners, host: name, commit: Self.commit(commit), observation: observation,
+                through: through))
         #expect(PlanCheck.violations(plan, on: observation) == [])
         return plan
     }

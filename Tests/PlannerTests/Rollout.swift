@@ -88,7 +88,10 @@ struct Rollout {
             let topology = topologies[newest]
             if topology.hosts.contains(where: { $0.name == name }) {
                 fleet.hosts[name]?.now = 1_000_000_000 + clock
-                runner.steps = try fleet.plan(name, topology, base: runner.applied.map { topologies[$0] }, commit: newest).steps[...]
+                let skipped = runner.applied.map { topologies[min($0 + 1, newest)..<newest] } ?? []
+                runner.steps = try fleet.plan(
+                    name, topology, base: runner.applied.map { topologies[$0] }, skipped: Array(skipped), commit: newest
+                ).steps[...]
                 runner.applied = newest
             }
             runner.wakes = clock + .random(in: (settle / 20)...(settle * 3 / 10), using: &random)

@@ -59,6 +59,12 @@ struct TransitionTests {
             commits: 1 + seed % 2)
     }
 
+    /// Some hosts skip the commits between, in which VPCs had VNIs that others have now.
+    @Test("free VNIs that go to one VPC and at once to another", arguments: 0..<(25 * rounds))
+    func contested(seed: Int) throws {
+        try run(seed: 64_000 + seed, kinds: [.addVPC, .passVNI, .passVNI], commits: 2 + seed % 2)
+    }
+
     @Test("Geneve's port changes, once or twice, and roles with it", arguments: 0..<(25 * rounds))
     func port(seed: Int) throws {
         try run(seed: 90_000 + seed, kinds: [.port], commits: 1, changes: 1...1)

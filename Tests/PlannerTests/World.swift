@@ -20,14 +20,8 @@ struct Glossary {
 
     private(set) var entries: [UInt64: Entry] = [:]
     private(set) var destinations: [IPAddress] = []
-    /// VNIs that were free, and that two commits after each other give to two VPCs: who skips the first cannot know of it.
-    private(set) var contested: Set<UInt32> = []
 
     init(_ topologies: [Topology]) {
-        var owners: [UInt32: Set<String>] = [:]
-        for vpc in topologies.dropFirst().flatMap(\.vpcs) { owners[vpc.vni, default: []].insert(vpc.name) }
-        let before = Set(topologies.first?.vpcs.map(\.vni) ?? [])
-        contested = Set(owners.filter { $0.value.count > 1 && !before.contains($0.key) }.keys)
         for topology in topologies {
             let vpcs = Dictionary(uniqueKeysWithValues: topology.networks.map { ($0.name, $0.vpc) })
             for endpoint in topology.endpoints {
@@ -131,7 +125,7 @@ struct World {
                             }
                             let receiver = glossary.entries[endpoint]
                             receivers.insert(receiver?.name ?? "")
-                            if receiver?.vpc != own.vpc, !glossary.contested.contains(port.vni) {
+                            if receiver?.vpc != own.vpc {
                                 Issue.record(
                                     "\(note()): \(name) reaches \(destination) at \(host)/\(ifindex), \(receiver?.name ?? "nobody")")
                             }
