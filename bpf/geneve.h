@@ -230,6 +230,7 @@ static __always_inline int read_outer(struct cursor *c, const struct mzr_config 
 	__u32 sum;
 	__u8 flags;
 
+	keep_whole(out);
 	out->option = 0;
 	out->stage = MZR_STAGE_NONE;
 	if (find_geneve(c, row, out, &fragment) == MZR_PASS)

@@ -77,6 +77,7 @@ static __always_inline int port_packet(struct __sk_buff *skb, struct cursor *c, 
 	bool crosses;
 	int reason, go;
 
+	keep_whole(&in);
 	reason = read_inner(c, ethertype, ETH_HLEN, skb->len, &in);
 	if (reason)
 		return reason;
