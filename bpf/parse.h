@@ -23,7 +23,7 @@
 
 #include "mizar_abi.h"
 
-/* IPv6 headers before the upper layer that are followed; a packet with more has no ports for us. */
+/* IPv6 headers before the upper layer that are followed; nobody knows what a packet with more of them is. */
 #define MZR_EXTENSIONS_MAX 6
 /* No header of interest starts further into a frame: bounds offsets for the verifier. */
 #define MZR_OFFSET_MAX 0x3fff
@@ -364,6 +364,9 @@ static __always_inline int read_extensions(struct cursor *c, __u32 end, struct i
 	in->protocol = result;
 	in->fragment = result >> 8;
 	in->upper = result >> 16 & 0xffff;
+	/* Its receiver would read on, and believe a neighbour message that we did not see. */
+	if (is_extension(in->protocol) && in->fragment != FRAGMENT_LATER)
+		return MZR_DROP_MALFORMED;
 	return 0;
 }
 
@@ -399,8 +402,9 @@ static __always_inline int read_ipv6(struct cursor *c, __u32 network, __u32 limi
 		if (reason)
 			return reason;
 	}
-	/* With the flow label, RFC 6438: it tells flows apart whose ports are out of sight. */
-	hash = absorb(in->protocol, label);
+	/* With the flow label, RFC 6438: it tells flows apart whose ports are out of sight. Of a packet's
+	 * fragments only the first may show what is above. */
+	hash = absorb(in->fragment ? IPPROTO_FRAGMENT : in->protocol, label);
 	for (i = 0; i < 4; i++)
 		hash = absorb(hash, bpf_ntohl(const_words(&in->from.address)[i]));
 	for (i = 0; i < 4; i++)

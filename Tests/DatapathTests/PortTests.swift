@@ -71,6 +71,16 @@ private func advertise(_ target: String, to: IPAddress = a1v6, router: Bool) -> 
                 flags: router ? 0xe0 : 0x60), hops: 255))
 }
 
+/// "The gateway has another MAC", to another endpoint, behind so many headers with destination options.
+private func hidden(behind count: Int, fragmented: Bool = false) -> [UInt8] {
+    let target = address("fd00:1::20")
+    let options = (0..<count).flatMap { [$0 == count - 1 ? 58 : 60, 0, 1, 4, 0, 0, 0, 0] as [UInt8] }
+    return frame6(
+        "fd00:1::20", next: fragmented ? 44 : 60,
+        (fragmented ? [60, 0, 0, 1, 0, 0, 0, 9] : []) + options
+            + Packet.neighbor(type: 136, from: a1v6, to: target, target: gateway6, option: (2, World.a2), flags: 0x20), hops: 255)
+}
+
 private func echo6(type: UInt8 = 128, from: IPAddress, to: IPAddress) -> [UInt8] {
     Packet.icmp6(from: from, to: to, [type, 0, 0, 0, 0, 7, 0, 1, 9, 9])
 }
@@ -170,6 +180,9 @@ private let neighbors: [Fixture] = [
         frame6(
             "fd00:1::1", next: 44, [58, 0, 0, 1, 0, 0, 0, 9] + Packet.neighbor(from: a1v6, to: gateway6, target: gateway6, option: nil),
             hops: 255), MZR_DROP_NEIGHBOR),
+    drop("an advertisement to an endpoint, as far in as is followed", hidden(behind: 6), MZR_DROP_NEIGHBOR),
+    drop("and further in, where its receiver still finds it", hidden(behind: 7), MZR_DROP_MALFORMED),
+    drop("the same, in a first fragment", hidden(behind: 6, fragmented: true), MZR_DROP_MALFORMED),
 ]
 
 private let gateways: [Fixture] = [
@@ -280,8 +293,14 @@ private let ways: [Fixture] = [
     send(
         "a later IPv6 fragment", frame6("fd00:1::20", next: 44, [17, 0, 0, 0x10, 0, 0, 0, 1, 5]),
         Reference.outer(
-            to: World.h2, flow: Reference.flow(17, from: a1v6, to: address("fd00:1::20"), ports: nil),
+            to: World.h2, flow: Reference.flow(44, from: a1v6, to: address("fd00:1::20"), ports: nil),
             frame6("fd00:1::20", next: 44, [17, 0, 0, 0x10, 0, 0, 0, 1, 5])), mark: mark),
+    send(
+        "a first IPv6 fragment whose options follow the fragment header: its flow is that of the later ones",
+        frame6("fd00:1::20", next: 44, [60, 0, 0, 1, 0, 0, 0, 1, 17, 0, 1, 4, 0, 0, 0, 0] + payload),
+        Reference.outer(
+            to: World.h2, flow: Reference.flow(44, from: a1v6, to: address("fd00:1::20"), ports: nil),
+            frame6("fd00:1::20", next: 44, [60, 0, 0, 1, 0, 0, 0, 1, 17, 0, 1, 4, 0, 0, 0, 0] + payload)), mark: mark),
     drop("an interface that is awaited", frame4("10.0.1.30"), MZR_DROP_PENDING),
     drop("a port whose MAC is not known", frame4("10.0.1.60"), MZR_DROP_PENDING),
     drop("a row that points back here", frame4("10.0.1.50"), MZR_DROP_STAGE),

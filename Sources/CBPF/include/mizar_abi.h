@@ -303,7 +303,7 @@ enum mzr_program {
 /* Why a packet was dropped. The text is what `status` prints. Numbers are stable: append only. */
 #define MZR_DROP_REASONS(X)                                                                                  \
 	X(NONE, 0, "none", "")                                                                               \
-	X(MALFORMED, 1, "malformed", "a header is truncated or contradicts the packet's length")             \
+	X(MALFORMED, 1, "malformed", "a header is truncated, contradicts the length, or is one too many")    \
 	X(VLAN, 2, "vlan", "a VLAN-tagged frame from an endpoint")                                           \
 	X(ETHERTYPE, 3, "ethertype", "neither IPv4, IPv6 nor ARP")                                           \
 	X(UNKNOWN_PORT, 4, "unknown-port", "an interface that no endpoint has")                              \
