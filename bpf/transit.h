@@ -54,8 +54,8 @@ static __always_inline int xdp_program(struct xdp_md *xdp)
 	go = decide_inner(&c, row, &out, &in, &way, &heading);
 	if (go == GO_DROP) {
 		reason = way.reason;
-		/* Its sender must be told. */
-		if (reason == MZR_DROP_NOT_HERE && !out.option)
+		/* tc tells its sender. */
+		if (is_gone(&out, go, &way))
 			return XDP_PASS;
 		goto drop;
 	}

@@ -30,7 +30,8 @@ static __always_inline int decide_inner(struct cursor *c, const struct mzr_confi
 	if (go != GO_UNKNOWN)
 		return go;
 	go = decide(row, bpf_map_lookup_elem(&endpoints, &in->to), &in->to, in->flow, out->stage, way);
-	if (go == GO_DROP && way->reason == MZR_DROP_NO_VPC) {
+	/* What came straight must reach tc first, which tells its sender. */
+	if (go == GO_DROP && way->reason == MZR_DROP_NO_VPC && (out->option || c->skb)) {
 		struct peer *peer = find_peer(row, out->source, out->moment);
 
 		if (peer)
@@ -45,7 +46,18 @@ static __always_inline int decide_inner(struct cursor *c, const struct mzr_confi
 	return go;
 }
 
-/* The same with a new stage, in the option that it came with. */
+/* Whether a packet came straight to this host for an endpoint that it does not have: its sender must be told.
+ */
+static __always_inline bool is_gone(const struct outer *out, int go, const struct way *way)
+{
+	if (out->option)
+		return false;
+	return go == GO_HOST ||
+	       (go == GO_DROP && (way->reason == MZR_DROP_NOT_HERE || way->reason == MZR_DROP_NO_VPC ||
+				  way->reason == MZR_DROP_NO_ENDPOINT || way->reason == MZR_DROP_HOST_DOWN));
+}
+
+/* A packet goes on with a new stage, in the option that it came with. */
 static __always_inline bool restage(const struct cursor *c, const struct mzr_config *row,
 				    const struct outer *out, const struct way *way)
 {
@@ -138,7 +150,7 @@ static __always_inline int uplink_frame(struct __sk_buff *skb, int *verdict)
 	if (reason == MZR_CONTROL)
 		return reason;
 	go = decide_inner(&c, row, &out, &in, &way, &heading);
-	if (!out.option && (go == GO_HOST || (go == GO_DROP && way.reason == MZR_DROP_NOT_HERE))) {
+	if (is_gone(&out, go, &way)) {
 		tell_gone(skb, row, &out, &in);
 		cursor_load(&c);
 	}

@@ -222,21 +222,26 @@ extension DatapathTests {
         try Fixture("", .uplink, packet, port: World.uplink, .drop(MZR_DROP_GENEVE_CONTROL)).check()
     }
 
-    @Test("who sends straight to the wrong host is told", arguments: ["10.0.1.20", "10.0.1.97", "fd00:1::20"])
-    func gone(_ text: String) throws {
+    /// Sent on to another host; dropped, because nobody has it, its host is down, or it is a gateway now; of a VPC that this host has
+    /// nothing of any more.
+    private static let elsewhere: [(String, UInt32)] = [
+        ("10.0.1.20", 100), ("fd00:1::20", 100), ("10.0.1.97", 100), ("10.0.1.40", 100), ("10.0.1.1", 100), ("10.0.1.20", 999),
+    ]
+
+    @Test("who sends straight to the wrong host is told", arguments: elsewhere)
+    func gone(_ text: String, vni: UInt32) throws {
         let world = try World.shared.get()
         try world.reset()
         let wire = try Wire(world)
         let from = address(address(text).isIPv4 ? "10.0.1.77" : "fd00:1::77")
-        let packet = Reference.outer(from: World.h3, to: World.h1, frame(from: from, to: address(text)))
-        let outcome = try world.receive(packet)
-        // One is sent on, one is dropped: nobody has it.
-        #expect(outcome.verdict == (text == "10.0.1.97" ? Fixture.shot : Fixture.redirect))
-        let told = try #require(wire.next())
-        let expected = Reference.control(MZR_MESSAGE_GONE, to: World.h3, about: address(text))
-        #expect(Array(told.dropFirst(12).prefix(expected.count - 12)) == Array(expected.dropFirst(12)))
+        let packet = Reference.outer(from: World.h3, to: World.h1, vni: vni, frame(from: from, to: address(text)))
         // XDP leaves what must be answered to tc.
         #expect(try world.receive(packet, .xdp).verdict == Fixture.xdpPass)
+        let outcome = try world.receive(packet)
+        #expect(outcome.verdict == (text.hasSuffix("20") && vni == 100 ? Fixture.redirect : Fixture.shot))
+        let told = try #require(wire.next())
+        let expected = Reference.control(MZR_MESSAGE_GONE, to: World.h3, vni: vni, about: address(text))
+        #expect(Array(told.dropFirst(12).prefix(expected.count - 12)) == Array(expected.dropFirst(12)))
     }
 
     @Test("a proven answer makes the way direct, and the host that gave it can end that", arguments: [false, true])

@@ -81,7 +81,7 @@ extension DatapathTests {
         let inner = Packet.frame(
             to: World.gateway, from: World.a1, type: Packet.ipv4,
             Packet.ipv4(from: known, to: own, protocol: 17, Packet.udp(from: 1000, to: 2000, [1])))
-        let stranger = Reference.outer(from: World.h2, to: World.h1, vni: vni, inner)
+        let stranger = Reference.outer(from: World.h2, to: World.h1, vni: vni, stage: 3, inner)
         for _ in 0..<3 { _ = try world.receive(stranger, program) }
         #expect(world.drops().mapValues(\.first) == [MZR_DROP_NO_VPC.rawValue: 3])
         // Others from that host go on meanwhile.

@@ -114,7 +114,7 @@ extension Forwarder {
 extension Decision {
     fileprivate var isNotHere: Bool {
         switch verdict {
-        case .send, .drop(.notHere): true
+        case .send, .drop(.notHere), .drop(.noVPC), .drop(.noEndpoint), .drop(.hostDown): true
         case .deliver, .answer, .drop, .pass: false
         }
     }
