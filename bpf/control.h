@@ -69,16 +69,13 @@ static __always_inline void say(struct __sk_buff *skb, const struct mzr_config *
 	__builtin_memset(packet, 0, sizeof(*packet));
 	packet->ip.version = 4;
 	packet->ip.ihl = 5;
-	packet->ip.tot_len = bpf_htons(sizeof(*packet));
 	packet->ip.frag_off = bpf_htons(0x4000);
 	packet->ip.ttl = MZR_OUTER_TTL;
 	packet->ip.protocol = IPPROTO_UDP;
 	packet->ip.saddr = row->address;
 	packet->ip.daddr = host;
-	packet->ip.check = ipv4_checksum(&packet->ip);
 	packet->udp.source = geneve_port(row);
 	packet->udp.dest = geneve_port(row);
-	packet->udp.len = bpf_htons(sizeof(*packet) - sizeof(packet->ip));
 	packet->geneve.version_length = sizeof(packet->option) / 4;
 	packet->geneve.flags = MZR_GENEVE_OAM | MZR_GENEVE_CRITICAL;
 	packet->geneve.protocol = bpf_htons(MZR_GENEVE_PROTOCOL);
@@ -341,6 +338,18 @@ static __always_inline bool is_laid_down(void)
 	return row_of_cpu && row_of_cpu->is_laid_down;
 }
 
+/*
+ * The packet's length is that of the whole copy, with what could not be cut off behind it: who trims a packet
+ * to its length, as bridges do, drops one that owes a checksum behind that.
+ */
+static __always_inline void take_in(struct control_packet *packet, __u32 size)
+{
+	packet->ip.tot_len = bpf_htons(size);
+	packet->udp.len = bpf_htons(size - sizeof(packet->ip));
+	packet->ip.check = 0;
+	packet->ip.check = ipv4_checksum(&packet->ip);
+}
+
 /* The copy becomes the control packet that was laid down for it. Returns a drop reason, or 0. */
 static __always_inline int become_control(struct __sk_buff *skb)
 {
@@ -354,8 +363,10 @@ static __always_inline int become_control(struct __sk_buff *skb)
 		return MZR_DROP_INTERNAL;
 	row_of_cpu->is_laid_down = false;
 	/* An skb of IPv6 loses the difference of the headers in becoming one of IPv4. */
-	if (!forget_past(skb, ipv6 ? size + more : size) || (ipv6 && bpf_skb_change_proto(skb, type, 0)) ||
-	    bpf_skb_store_bytes(skb, offsetof(struct ethhdr, h_proto), &type, sizeof(type), 0) ||
+	if (!forget_past(skb, ipv6 ? size + more : size) || (ipv6 && bpf_skb_change_proto(skb, type, 0)))
+		return MZR_DROP_INTERNAL;
+	take_in(&row_of_cpu->packet, skb->len - ETH_HLEN);
+	if (bpf_skb_store_bytes(skb, offsetof(struct ethhdr, h_proto), &type, sizeof(type), 0) ||
 	    bpf_skb_store_bytes(skb, ETH_HLEN, &row_of_cpu->packet, sizeof(row_of_cpu->packet), 0))
 		return MZR_DROP_INTERNAL;
 	return 0;

@@ -111,11 +111,14 @@ static __always_inline void write_stage(struct mzr_stage_option *option, __u32 s
 /* Bytes of a packet's front that hold the place of a checksum that is owed, a tunnel's inner one too. */
 #define MZR_PAST 256
 
+/* What bpf_skb_adjust_room takes off at once. */
+#define MZR_CUT_MAX 0xfff
+
 /*
  * Makes an skb of `size` bytes or more, whatever is in them, without its packet's past: it stands for one
  * packet, and owes no checksum (CHECKSUM_PARTIAL) inside them, since the place of that has left it by its
- * front. Of a tunnel's packet the tail cannot be changed: it stays behind like padding, and if it is short,
- * the place moves behind with it.
+ * front. Of a tunnel's packet the tail cannot be changed: its front is cut until `size` bytes are left, and
+ * if it is too short for that, the place moves behind with it.
  */
 static __always_inline bool forget_past(struct __sk_buff *skb, __u32 size)
 {
@@ -124,8 +127,9 @@ static __always_inline bool forget_past(struct __sk_buff *skb, __u32 size)
 	if (bpf_skb_change_tail(skb, size + MZR_PAST, 0)) {
 		if (skb->gso_size)
 			return false;
-		if (skb->len < size + MZR_PAST)
-			room = size;
+		room = skb->len < size + MZR_PAST ? (__s32)size : (__s32)size - (__s32)skb->len;
+		if (room < -MZR_CUT_MAX)
+			room = -MZR_CUT_MAX;
 	}
 	return !bpf_skb_adjust_room(skb, room, BPF_ADJ_ROOM_MAC, 0);
 }

@@ -130,6 +130,39 @@ import Testing
         }
     }
 
+    @Test("who is told that an endpoint has gone believes it, whatever packet it sent", arguments: datapaths)
+    func toldOfAnyPacket(datapath: String) async throws {
+        var fleet = Self.fleet(datapath)
+        try await LabFixture.with(fleet) { lab in
+            // By sockets, whose packets owe their checksums: of a short one the word that it has gone takes the end along.
+            let sizes = [0, 20, 200, 400, 1400]
+            func send(_ size: Int) async throws {
+                let program = "import socket; socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(bytes(\(size)), ('10.0.1.11', 9))"
+                let outcome = try await lab.inside("acme/prod/web/a", "python3", "-c", program)
+                #expect(outcome.succeeded, "\(outcome.error)")
+            }
+            for (number, size) in sizes.enumerated() {
+                let target = number % 2 == 0 ? "h4" : "h2"
+                #expect(try await lab.pings("acme/prod/web/a", "10.0.1.11"))
+                #expect(try await Self.learned("h1", "acme/prod", lab) == 1)
+                fleet.move("acme/prod/web/b", to: target)
+                try await lab.change(to: fleet)
+                let told = ["tcpdump", "-ni", "eth0", "-l", "--immediate-mode", "-Q", "in", "udp[20] = 3 and len = ip[2:2] + 14"]
+                try await Tool.whileRunning(
+                    told, namespace: lab.namespace(host: "h1"), log: "\(lab.git.folder)/told-\(number)"
+                ) { capture in
+                    let isListening = try await eventually { capture.output.contains("listening on") }
+                    #expect(isListening)
+                    try await send(size)
+                    let isTold = try await eventually { capture.output.contains("Flags [OC]") }
+                    #expect(isTold, "\(size) bytes")
+                }
+                let isForgotten = try await eventually { try await Self.learned("h1", "acme/prod", lab) == 0 }
+                #expect(isForgotten, "\(size) bytes")
+            }
+        }
+    }
+
     @Test("what nobody asked for teaches nothing, whoever it seems to come from")
     func forged() async throws {
         let fleet = Self.fleet("tc")
