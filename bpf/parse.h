@@ -73,6 +73,12 @@ static __always_inline void keep_whole(const void *place)
 	asm volatile("" : : "r"(place) : "memory");
 }
 
+/* Of all the packets that the frame stands for: each has the headers. */
+static __always_inline __u32 bytes_of(const struct inner *in)
+{
+	return in->size + (in->packets - 1) * (ETH_HLEN + in->headers);
+}
+
 static __always_inline void cursor_load(struct cursor *c)
 {
 	c->data = (void *)(long)c->skb->data;

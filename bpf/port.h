@@ -129,7 +129,7 @@ static __always_inline int port_packet(struct __sk_buff *skb, struct cursor *c, 
 		reason = answer_echo(c, &in);
 		if (reason)
 			return reason;
-		count_received(port->slot, in.packets, in.size);
+		count_received(port->slot, in.packets, bytes_of(&in));
 		*verdict = bpf_redirect(skb->ifindex, 0);
 	} else {
 		if (!row->uplink)
@@ -144,11 +144,11 @@ static __always_inline int port_packet(struct __sk_buff *skb, struct cursor *c, 
 		if (reason)
 			return reason;
 		*verdict = send_to_underlay(skb, row, way.host, in.tos, sender->moment);
-		count_sent_by(port->slot, in.packets, in.size, way.stage);
+		count_sent_by(port->slot, in.packets, bytes_of(&in), way.stage);
 		return 0;
 	}
 	if (!reason)
-		count_sent(port->slot, in.packets, in.size);
+		count_sent(port->slot, in.packets, bytes_of(&in));
 	return reason;
 }
 

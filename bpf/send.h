@@ -76,7 +76,7 @@ static __always_inline int deliver(struct __sk_buff *skb, __u32 ifindex, const s
 	copy_mac(eth->h_dest, heading->mac);
 	set_gateway_mac(eth->h_source);
 	eth->h_proto = in->ipv6 ? bpf_htons(ETH_P_IPV6) : bpf_htons(ETH_P_IP);
-	count_received(heading->slot, in->packets, in->size);
+	count_received(heading->slot, in->packets, bytes_of(in));
 	*verdict = heading->is_straight ? bpf_redirect_peer(ifindex, 0) : bpf_redirect(ifindex, 0);
 	return 0;
 }

@@ -373,6 +373,21 @@ extension DatapathTests {
         #expect(outcome.verdict == Fixture.redirect)
     }
 
+    @Test func aFrameThatStandsForManyPacketsCountsAsThose() throws {
+        let world = try World.shared.get()
+        for (frame, headers) in [
+            (frame4("10.0.1.11", protocol: 6, Packet.tcp(from: 1, to: 2, [UInt8](repeating: 1, count: 2500))), 14 + 20 + 20),
+            (frame6("fd00:1::11", Packet.udp(from: 1, to: 2, [UInt8](repeating: 1, count: 2500))), 14 + 40 + 8),
+        ] {
+            try world.reset()
+            let outcome = try world.namespace.run { try world.datapath.run(.port, frame, .init(ifindex: 11, ingress: 11, gsoSize: 1000)) }
+            #expect(outcome.verdict == Fixture.redirect)
+            let counted = [3, UInt64(frame.count + 2 * headers)]
+            #expect(Array(world.datapath.counters("traffic", 11, count: World.trafficFields)[0..<2]) == counted)
+            #expect(Array(world.datapath.counters("traffic", 12, count: World.trafficFields)[2..<4]) == counted)
+        }
+    }
+
     @Test func withoutAnUplinkOnlyNeighboursAreReached() throws {
         let world = try World.shared.get()
         try world.reset()
