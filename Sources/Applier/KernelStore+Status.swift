@@ -100,13 +100,21 @@ extension KernelStore {
             guard let map = try open(name) else { continue }
             let table = Table(rawValue: name)
             let foreign = image.foreign.count { $0.table == table }
+            let rows = if let table { image.count(table) + foreign } else { try Self.rows(map) }
             found.append(
                 HostStatus.Fill(
-                    name: name, rows: table.map { image.count($0) + foreign } ?? map.capacity, capacity: map.capacity,
-                    memory: try Self.memory(map.descriptor)))
+                    name: name, rows: rows, capacity: map.capacity, memory: try Self.memory(map.descriptor)))
             if table == .direct { found += try directFill(map, image) }
         }
         return found
+    }
+
+    /// Of a map that is the programs' own: an array always has all its rows.
+    private static func rows(_ map: borrowing PinnedMap) throws(BPFError) -> Int {
+        guard map.spec.type == BPF_MAP_TYPE_LRU_HASH.rawValue else { return map.capacity }
+        var rows = 0
+        try map.forEach { _, _ in rows += 1 }
+        return rows
     }
 
     /// One line a VPC, with what was learned.

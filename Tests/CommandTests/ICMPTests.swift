@@ -147,6 +147,9 @@ import Testing
     func unreachable(datapath: String) async throws {
         var fleet = Self.fleet(datapath)
         try await LabFixture.with(fleet) { lab in
+            // A row of each port that was told something.
+            func errors() async throws -> Int? { try await lab.status("h1").tables.first { $0.name == "errors" }?.rows }
+            #expect(try await errors() == 0)
             // Known to the bouncer, to the divider that has the network, and to the one that has no such network.
             for address in ["10.0.1.99", "10.0.2.99", "10.9.9.9"] {
                 let isTold = try await eventually {
@@ -162,6 +165,7 @@ import Testing
             #expect(isTold)
             let drops = try await lab.drops("h1")
             #expect(drops["no-endpoint", default: 0] >= 4, "\(drops)")
+            #expect(try await errors() == 1)
             fleet.endpoint("acme/prod/web/d", 99, on: "h4")
             try await lab.change(to: fleet)
             for address in ["10.0.1.99", "fd00:1:0:1::99"] {
