@@ -197,6 +197,41 @@ import Testing
         }
     }
 
+    /// UDP_SEGMENT: what a socket sends as one arrives as many at a socket that takes single datagrams, on the same host and another.
+    @Test(arguments: datapaths)
+    func datagramsSentAsOne(datapath: String) async throws {
+        let fleet = Self.fleet(datapath)
+        let receive = """
+            import socket, sys
+            made = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM); made.bind(("::", 7000)); print("ready", flush=True)
+            while True: print(len(made.recv(65536)), flush=True)
+            """
+        let send = """
+            import socket, sys
+            made = socket.socket(socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET, socket.SOCK_DGRAM)
+            made.setsockopt(socket.IPPROTO_UDP, 103, 1000)
+            made.sendto(bytes(5003), (sys.argv[1], 7000))
+            """
+        try await LabFixture.with(fleet) { lab in
+            for target in ["acme/prod/web/b", "acme/prod/web/c"] {
+                for address in fleet[target].addresses {
+                    #expect(try await lab.pings("acme/prod/web/a", address))
+                    try await Tool.whileRunning(
+                        ["python3", "-c", receive], namespace: lab.namespace(endpoint: target),
+                        log: "\(lab.git.folder)/datagrams"
+                    ) { server in
+                        let isReady = try await eventually { server.output.contains("ready") }
+                        #expect(isReady)
+                        let outcome = try await lab.inside("acme/prod/web/a", "python3", "-c", send, address)
+                        #expect(outcome.succeeded, "\(outcome.error)")
+                        let isThere = try await eventually { server.output == "ready\n" + String(repeating: "1000\n", count: 5) + "3\n" }
+                        #expect(isThere, "\(address): \(server.output)")
+                    }
+                }
+            }
+        }
+    }
+
     /// Packets that stand for many leave the endpoint's host as one, and arrive whole: nobody segments, nobody computes
     /// checksums, and no interface had an offload switched off.
     @Test(.enabled(if: Tool.exists("iperf3"), "iperf3 is not installed"), arguments: [false, true])
