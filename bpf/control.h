@@ -54,17 +54,19 @@ static __always_inline bool was_said(const struct mzr_endpoint_key *key, __be32 
 	return false;
 }
 
-/* Sends a control packet to `host`. The packet at hand stays, and must be read anew. */
-static __always_inline void say(struct __sk_buff *skb, const struct mzr_config *row, __be32 host,
+/* Sends a control packet to `host`. The packet at hand stays, and must be read anew. False: no copy of it
+ * could become one. */
+static __always_inline bool say(struct __sk_buff *skb, const struct mzr_config *row, __be32 host,
 				const struct mzr_control_option *option, __u32 vni)
 {
 	const __u32 zero = 0;
 	const __u32 *own = bpf_map_lookup_elem(&mark, &zero);
 	struct control *row_of_cpu = bpf_map_lookup_elem(&control, &zero);
 	struct control_packet *packet;
+	bool is_sent;
 
 	if (!own || !row_of_cpu)
-		return;
+		return false;
 	packet = &row_of_cpu->packet;
 	__builtin_memset(packet, 0, sizeof(*packet));
 	packet->ip.version = 4;
@@ -86,9 +88,10 @@ static __always_inline void say(struct __sk_buff *skb, const struct mzr_config *
 	packet->option.length = (sizeof(packet->option) - 4) / 4;
 	row_of_cpu->is_laid_down = true;
 	skb->mark = *own;
-	bpf_clone_redirect(skb, row->uplink, 0);
+	is_sent = !bpf_clone_redirect(skb, row->uplink, 0);
 	skb->mark = 0;
 	row_of_cpu->is_laid_down = false;
+	return is_sent;
 }
 
 /* Asks who has the destination of a port's packet, by the table that `way` goes to. */
@@ -118,7 +121,7 @@ static __always_inline void ask_tables(struct __sk_buff *skb, const struct mzr_c
 		ask(skb, row, in, way);
 }
 
-/* An echo to a host that packets are sent to. */
+/* An echo to a host that packets are sent to. One that could not be sent is not missed. */
 static __noinline int send_echo(struct __sk_buff *skb, const struct mzr_config *row, __be32 host)
 {
 	struct mzr_control_option option = {.message = MZR_MESSAGE_ECHO};
@@ -126,14 +129,15 @@ static __noinline int send_echo(struct __sk_buff *skb, const struct mzr_config *
 	struct mzr_endpoint_key key = {};
 	__u64 nonce, time = now();
 
-	if (!peer || !must_ask(peer, row, ticks(time)))
+	if (!peer || !is_time_to_ask(peer, row, ticks(time)))
 		return 0;
 	address_v4(&key.address, host);
 	nonce = nonce_of(&key, time >> MZR_PERIOD_SHIFT);
 	__builtin_memcpy(option.address, key.address.bytes, sizeof(option.address));
 	option.nonce[0] = nonce >> 32;
 	option.nonce[1] = nonce;
-	say(skb, row, host, &option, 0);
+	if (say(skb, row, host, &option, 0))
+		expect_answer(peer, row, ticks(time));
 	return 0;
 }
 

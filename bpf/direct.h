@@ -167,13 +167,13 @@ static __always_inline bool is_time_to_ask(const struct mzr_host *host, const st
 }
 
 /*
- * Whether it is time for another echo to the host, which is then counted as missed until its answer comes.
+ * Another echo went to the host, unless another CPU's was first: it counts as missed until its answer comes.
  * Once it was given up, it must answer several in a row before it is used again.
  */
-static __always_inline bool must_ask(struct mzr_host *host, const struct mzr_config *row, __u32 tick)
+static __always_inline void expect_answer(struct mzr_host *host, const struct mzr_config *row, __u32 tick)
 {
 	if (!is_time_to_ask(host, row, tick))
-		return false;
+		return;
 	host->asked = tick;
 	if (host->is_silent) {
 		if (host->missed < 255)
@@ -181,7 +181,6 @@ static __always_inline bool must_ask(struct mzr_host *host, const struct mzr_con
 		host->answered = 0;
 	}
 	host->is_silent = 1;
-	return true;
 }
 
 /* Answers in a row after which a host that was given up is used again. */

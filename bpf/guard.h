@@ -29,22 +29,21 @@ static __always_inline int guard_program(struct __sk_buff *skb)
 	struct mzr_config *row = bpf_map_lookup_elem(&config, &zero);
 	const __u32 *own = bpf_map_lookup_elem(&mark, &zero);
 	__u32 from = skb->ingress_ifindex, bytes = skb->len;
-	int reason = MZR_DROP_FOREIGN_SENDER;
 	bool is_ours = own && *own && skb->mark == *own;
 
 	if (!row)
 		return TC_ACT_UNSPEC;
 	if (is_ours && is_laid_down()) {
-		reason = become_control(skb);
-		if (!reason)
-			return bpf_redirect_neigh(row->uplink, NULL, 0, 0);
-	} else if (!is_geneve(skb, row)) {
+		/* A copy that cannot become one is no packet of anybody's. */
+		return become_control(skb) ? TC_ACT_SHOT : bpf_redirect_neigh(row->uplink, NULL, 0, 0);
+	}
+	if (!is_geneve(skb, row))
 		return TC_ACT_UNSPEC;
-	} else if (is_ours && from && (from == row->uplink || bpf_map_lookup_elem(&ports, &from))) {
+	if (is_ours && from && (from == row->uplink || bpf_map_lookup_elem(&ports, &from))) {
 		skb->mark = 0;
 		return TC_ACT_UNSPEC;
 	}
-	count_drop(reason, bytes);
+	count_drop(MZR_DROP_FOREIGN_SENDER, bytes);
 	return TC_ACT_SHOT;
 }
 
