@@ -41,7 +41,7 @@ struct PacketCase {
         let plain = Frame.plain(from: Tables.sender, to: endpoints.base)
         let bounced = geneve(Tables.VNI.remote, MZR_STAGE_BOUNCER)
         let divided = geneve(Tables.VNI.divided, MZR_STAGE_DIVIDER, to: blocks.base)
-        let unknown = geneve(999)
+        let unknown = geneve(999, MZR_STAGE_BOUNCER)
         let staged = Frame.inner(stage: 1) + Frame.destination
         let direct = Frame.inner(stage: 0) + Frame.destination
         return [
