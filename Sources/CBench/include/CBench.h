@@ -22,7 +22,8 @@ struct bench_udp_result {
 /*
  * Sends datagrams of `size` bytes from one UDP socket as fast as it goes, and counts those that another
  * receives, for `milliseconds`. `address` (host byte order) is the receiver's, which listens at `port`. Each
- * socket stays in the network namespace that it was opened in. 0, or a negative errno.
+ * socket stays in the network namespace that it was opened in. The sender is on CPU 0, the receiver on CPU 1.
+ * 0, or a negative errno.
  */
 int bench_udp(int sender, int receiver, uint32_t address, uint16_t port, size_t size, uint32_t milliseconds,
 	      struct bench_udp_result *result);
@@ -30,7 +31,8 @@ int bench_udp(int sender, int receiver, uint32_t address, uint16_t port, size_t 
 /*
  * One byte there and back over TCP, again and again for `milliseconds`: the nanoseconds of each turn,
  * `capacity` of them at most. How many, or a negative errno. Both are stream sockets, not connected;
- * `address` and `port` are the server's.
+ * `address` and `port` are the server's. Client and server are on CPU 0: what is measured is the way, not how
+ * long another CPU takes to wake up.
  */
 long bench_round_trips(int client, int server, uint32_t address, uint16_t port, uint32_t milliseconds,
 		       uint32_t *turns, size_t capacity);
