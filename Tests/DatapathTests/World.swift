@@ -103,7 +103,7 @@ final class World: @unchecked Sendable {
         try datapath.put("endpoints", Self.endpointKey(vni, address(text)), Self.raw(row))
     }
 
-    private func network(
+    func network(
         _ vni: UInt32, _ text: String, _ length: UInt8, id: UInt64, held: Bool = false, _ bouncers: [IPAddress],
         gateway: String? = nil
     ) throws {
