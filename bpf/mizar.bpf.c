@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0)
 /*
- * The data plane: four tc programs, one XDP program, and the entry programs that interfaces carry, all over
+ * The data plane: six tc programs, one XDP program, and the entry programs that interfaces carry, all over
  * the same maps. docs/datapath.md says what each does with which packet.
  */
 #include <linux/bpf.h>
@@ -42,6 +42,12 @@ SEC("tc")
 int mizar_guard(struct __sk_buff *skb)
 {
 	return guard_program(skb);
+}
+
+SEC("tc")
+int mizar_loopback(struct __sk_buff *skb)
+{
+	return loopback_program(skb);
 }
 
 SEC("xdp")

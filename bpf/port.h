@@ -6,6 +6,7 @@
 #ifndef MIZAR_PORT_H
 #define MIZAR_PORT_H
 
+#include "cut.h"
 #include "icmp.h"
 
 /* Whether the packet's source address is one that this port may send from. */
@@ -101,6 +102,10 @@ static __always_inline int port_packet(struct __sk_buff *skb, struct cursor *c, 
 		learn(skb->ifindex, port, source_mac);
 		keep_mac(sender, source_mac);
 	}
+	/* Before anything is asked, changed or counted for it: its segments come here one by one. */
+	if (skb->gso_size && row->uplink && is_tunnels(skb) && is_elsewhere(&in.to) && !sender->cast)
+		return send_by_loopback(skb, verdict);
+	cursor_load(c);
 	heading = heading_of(&in.to, in.flow);
 	if (!heading)
 		return MZR_DROP_INTERNAL;

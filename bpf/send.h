@@ -16,6 +16,11 @@
 
 #define MZR_EALREADY 114
 
+/* What bpf_skb_adjust_room gets to make room for Geneve. */
+#define MZR_ENCAP_FLAGS                                                                                      \
+	(BPF_F_ADJ_ROOM_FIXED_GSO | BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 | BPF_F_ADJ_ROOM_ENCAP_L4_UDP |             \
+	 BPF_F_ADJ_ROOM_ENCAP_L2_ETH | BPF_F_ADJ_ROOM_ENCAP_L2(ETH_HLEN))
+
 #define MZR_PACKET_HOST 0 /* <linux/if_packet.h> is not for programs */
 
 #define MZR_ECN_MASK 3
@@ -135,9 +140,9 @@ static __always_inline bool forget_past(struct __sk_buff *skb, __u32 size)
 }
 
 /*
- * Room for a packet that is itself a tunnel's: the inner headers that its skb knows stay the innermost ones.
- * The skb of an IPv6 packet becomes one of IPv4, as the outer header will be, which costs 20 bytes of its
- * header: it is put back whole.
+ * Room for a single packet that is itself a tunnel's: the inner headers that its skb knows stay the innermost
+ * ones. The skb of an IPv6 packet becomes one of IPv4, as the outer header will be, which costs 20 bytes of
+ * its header: it is put back whole.
  */
 static __noinline int make_nested_room(struct __sk_buff *skb, __u32 overhead, __u32 ipv6)
 {
@@ -161,9 +166,6 @@ static __always_inline int encapsulate(struct __sk_buff *skb, const struct mzr_c
 				       const struct way *way, const struct inner *in)
 {
 	__u32 overhead = way->stage ? MZR_OVERHEAD_STAGED : MZR_OVERHEAD_DIRECT;
-	__u64 flags = BPF_F_ADJ_ROOM_FIXED_GSO;
-	__u64 encap = BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 | BPF_F_ADJ_ROOM_ENCAP_L4_UDP |
-		      BPF_F_ADJ_ROOM_ENCAP_L2_ETH | BPF_F_ADJ_ROOM_ENCAP_L2(ETH_HLEN);
 	struct geneve *geneve;
 	struct ethhdr *eth;
 	struct udphdr *udp;
@@ -172,7 +174,7 @@ static __always_inline int encapsulate(struct __sk_buff *skb, const struct mzr_c
 	void *end;
 	long rc;
 
-	rc = bpf_skb_adjust_room(skb, overhead, BPF_ADJ_ROOM_MAC, flags | encap);
+	rc = bpf_skb_adjust_room(skb, overhead, BPF_ADJ_ROOM_MAC, MZR_ENCAP_FLAGS);
 	if (rc == -MZR_EALREADY)
 		rc = make_nested_room(skb, overhead, in->ipv6);
 	if (rc)

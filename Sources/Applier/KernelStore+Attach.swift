@@ -8,6 +8,7 @@ extension Attachment.Point {
         case .port: .portEntry
         case .uplink: .uplinkEntry
         case .guardEgress: .guardEntry
+        case .loopback: .loopback
         case .xdp: .xdp
         }
     }
@@ -15,7 +16,7 @@ extension Attachment.Point {
     /// Nil: no filter, but XDP.
     var direction: Filter.Direction? {
         switch self {
-        case .port, .uplink: .ingress
+        case .port, .uplink, .loopback: .ingress
         case .guardEgress: .egress
         case .xdp: nil
         }
@@ -27,7 +28,7 @@ extension KernelStore {
     func attach(_ attachment: Attachment, orElse: DatapathRow?) throws(BPFError) -> DatapathRow? {
         let program = try needProgram(attachment.point.program)
         switch attachment.point {
-        case .port, .uplink, .guardEgress:
+        case .port, .uplink, .guardEgress, .loopback:
             try attachFilter(attachment.point, attachment.ifindex, program.raw, replace: false, attachment.interface)
             return nil
         case .xdp:
@@ -42,7 +43,7 @@ extension KernelStore {
     /// Removes our program; an interface that has gone took it along.
     func detach(_ attachment: Attachment) throws(BPFError) {
         switch attachment.point {
-        case .port, .uplink, .guardEgress:
+        case .port, .uplink, .guardEgress, .loopback:
             let filters = try NetlinkSocket().filters(attachment.ifindex)
             let ours = try Self.ours(filters).filter { $0.program == attachment.point.program }.map(\.filter)
             try Self.remove(ours, of: filters, attachment.ifindex, attachment.interface)

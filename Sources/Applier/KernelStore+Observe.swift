@@ -57,10 +57,15 @@ extension KernelStore {
         return row
     }
 
-    /// The interfaces that the tables name: the uplink, and those of endpoints.
+    /// lo, in every network namespace.
+    private static let loopback: UInt32 = 1
+
+    /// The interfaces of which ours may be: those that the tables name (the uplink, and those of endpoints), and lo.
     func namedInterfaces() throws(BPFError) -> Set<UInt32> {
         var named: Set<UInt32> = []
-        if let map = try open(.config), case .config(let row) = try Self.onlyRow(.config, map) { named.insert(row.uplink) }
+        if let map = try open(.config), case .config(let row) = try Self.onlyRow(.config, map) {
+            named = [row.uplink, Self.loopback]
+        }
         if let map = try open(.ports) {
             try map.forEach { if case .port(let ifindex, _) = Record(.ports, key: $0, value: $1) { named.insert(ifindex) } }
         }

@@ -102,7 +102,7 @@ extension KernelStore {
             let program = try needProgram(place.point.program)
             guard try ProgramInfo(of: program.raw).id != place.program else { continue }
             switch place.point {
-            case .port, .uplink, .guardEgress:
+            case .port, .uplink, .guardEgress, .loopback:
                 try attachFilter(place.point, UInt32(place.ifindex), program.raw, replace: true, place.interface)
             case .xdp: try replaceXDP(place.ifindex, place.program, with: program.raw, place.interface)
             }

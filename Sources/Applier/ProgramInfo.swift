@@ -45,6 +45,7 @@ enum ProgramName: String, CaseIterable, Sendable {
     case portEntry = "mizar_port_entry"
     case uplinkEntry = "mizar_uplink_entry"
     case guardEntry = "mizar_guard_entry"
+    case loopback = "mizar_loopback"
     case xdp = "mizar_xdp"
 
     static let kept = Int(BPF_OBJ_NAME_LEN) - 1
@@ -61,6 +62,7 @@ enum ProgramName: String, CaseIterable, Sendable {
         case .portEntry: "entry_port"
         case .uplinkEntry: "entry_uplink"
         case .guardEntry: "entry_guard"
+        case .loopback: "loopback"
         case .xdp: "xdp"
         }
     }
@@ -73,7 +75,7 @@ enum ProgramName: String, CaseIterable, Sendable {
         case .uplink: MZR_PROGRAM_UPLINK.rawValue
         case .control: MZR_PROGRAM_CONTROL.rawValue
         case .guard: MZR_PROGRAM_GUARD.rawValue
-        case .portEntry, .uplinkEntry, .guardEntry, .xdp: nil
+        case .portEntry, .uplinkEntry, .guardEntry, .loopback, .xdp: nil
         }
     }
 }

@@ -67,6 +67,7 @@ extension Differ {
         var orElse: DatapathRow?
         if let uplink = observation.interface(host.interface) {
             (row, orElse) = uplinkMode(uplink)
+            if let loopback = observation.loopback { wanted.insert(loopback) }
             for point in [Attachment.Point.guardEgress, .uplink] {
                 wanted.insert(Attachment(ifindex: uplink.ifindex, interface: uplink.name, point: point))
             }

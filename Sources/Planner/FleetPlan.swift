@@ -73,7 +73,7 @@ public struct FleetPlan: Hashable, Sendable, Codable {
     /// The same numbers for the same names on both sides, so that only names matter. Commits say nothing of the MTU of
     /// endpoints' interfaces: 0.
     static func interfaces(of host: String, _ indices: TopologyIndex...) -> [Interface] {
-        var names: Set<String> = []
+        var names: Set<String> = ["lo"]
         for index in indices {
             if let host = index.host(host) { names.insert(host.interface) }
             for number in index.endpointsOfHost[host] ?? [] where !index.topology.endpoints[number].isHost {
@@ -104,6 +104,7 @@ public struct FleetPlan: Hashable, Sendable, Codable {
         if let uplink = byName[host.interface] {
             var points: [Attachment.Point] = [.uplink, .guardEgress]
             if host.datapath != .tc { points.append(.xdp) }
+            if let loopback = observation.loopback { observation.attachments.insert(loopback) }
             for point in points {
                 observation.attachments.insert(Attachment(ifindex: uplink, interface: host.interface, point: point))
             }

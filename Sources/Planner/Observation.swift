@@ -34,6 +34,11 @@ public struct Observation: Hashable, Sendable {
 
     /// The interface called `name`, if it exists.
     public func interface(_ name: String) -> Interface? { interfaces.first { $0.name == name } }
+
+    /// Where segments of endpoints' tunnels come back.
+    var loopback: Attachment? {
+        interface("lo").map { Attachment(ifindex: $0.ifindex, interface: $0.name, point: .loopback) }
+    }
 }
 
 /// A network interface of this host.
@@ -73,6 +78,8 @@ public struct Attachment: Hashable, Sendable, Codable {
         case uplink
         /// tc egress of the uplink.
         case guardEgress = "guard"
+        /// tc ingress of lo.
+        case loopback
         /// XDP of the uplink, native.
         case xdp
 

@@ -40,7 +40,7 @@ struct ConvergenceTests {
             let store = try KernelStore(directory: host.bpffs, forWriting: true)
             try Self.apply(second, to: store)
             let goal = try store.observe()
-            #expect(goal.programsUsePinnedMaps && goal.attachments.count == 7 && goal.devices.count == 2)
+            #expect(goal.programsUsePinnedMaps && goal.attachments.count == 8 && goal.devices.count == 2)
             try Self.apply(first, to: store)
             let count = try Self.plan(second, store).steps.count
             for k in 0..<count {

@@ -105,7 +105,7 @@ extension NetworkNamespace {
         try command("ip", "address", "add", "172.16.0.1/24", "dev", "up0")
         let interfaces = try KernelStore(directory: bpffs, forWriting: false).observe().interfaces
         return try [
-            ("port0", Attachment.Point.port), ("port1", .port), ("up0", .uplink), ("up0", .guardEgress), ("up0", .xdp),
+            ("port0", Attachment.Point.port), ("port1", .port), ("up0", .uplink), ("up0", .guardEgress), ("up0", .xdp), ("lo", .loopback),
         ].map { name, point in
             let interface = try #require(interfaces.first { $0.name == name })
             return Attachment(ifindex: interface.ifindex, interface: name, point: point)

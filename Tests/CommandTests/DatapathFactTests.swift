@@ -197,39 +197,6 @@ import Testing
         }
     }
 
-    /// Of a GSO packet of an endpoint's own tunnel no control packet can be made: hosts that were not asked are not missed.
-    @Test(.enabled(if: Tool.exists("iperf3"), "iperf3 is not installed"))
-    func tunnelsOfEndpoints() async throws {
-        let fleet = Self.fleet("tc")
-        try await LabFixture.with(fleet) { lab in
-            for (endpoint, number) in [("acme/prod/web/a", 0), ("acme/prod/web/b", 1)] {
-                for line in [
-                    "link add vx0 type vxlan id 7 local 10.0.1.1\(number) remote 10.0.1.1\(1 - number) dstport 4789 dev eth0",
-                    "link set dev vx0 mtu 1400 up", "addr add 192.168.7.1\(number)/24 dev vx0",
-                ] {
-                    let words = ["ip"] + line.split(separator: " ").map(String.init)
-                    let outcome = try await Tool.execute(words, namespace: lab.namespace(endpoint: endpoint))
-                    #expect(outcome.succeeded, "\(line): \(outcome.error)")
-                }
-            }
-            let b = lab.namespace(endpoint: "acme/prod/web/b")
-            try await Tool.whileRunning(["iperf3", "-s", "--forceflush"], namespace: b, log: "\(lab.git.folder)/iperf") { server in
-                #expect(try await eventually { server.output.contains("listening") })
-                let outcome = try await lab.inside(
-                    "acme/prod/web/a", "iperf3", "-c", "192.168.7.11", "-t", "3", "-b", "400M", "-l", "64K")
-                #expect(outcome.succeeded, "\(outcome.output)\(outcome.error)")
-            }
-            let status = try await lab.status("h1")
-            #expect(status.hosts.allSatisfy { $0.state != "silent" }, "\(status.hosts)")
-            let traffic = try #require(status.endpoints.first { $0.name == "acme/prod/web/a" })
-            #expect(traffic.directPackets > 1000 && traffic.bouncerPackets < 1000, "\(traffic)")
-            for host in ["h1", "h2", "h3"] {
-                let drops = try await lab.drops(host)
-                #expect(Set(drops.keys).isSubset(of: ["multicast"]), "on \(host): \(drops)")
-            }
-        }
-    }
-
     /// UDP_SEGMENT: what a socket sends as one arrives as many at a socket that takes single datagrams, on the same host and another.
     @Test(arguments: datapaths)
     func datagramsSentAsOne(datapath: String) async throws {

@@ -15,6 +15,7 @@ final class Datapath: @unchecked Sendable {
         case guardEntry = "mizar_guard_entry"
         case control = "mizar_control"
         case icmp = "mizar_icmp"
+        case loopback = "mizar_loopback"
 
         /// In the order of enum mzr_program.
         static let slots = [port, uplink, `guard`, control, icmp]
@@ -25,12 +26,14 @@ final class Datapath: @unchecked Sendable {
         var ingress: UInt32 = 0
         var mark: UInt32 = 0
         var gsoSize: UInt32 = 0
+        var priority: UInt32 = 0
     }
 
     struct Outcome: Equatable {
         var verdict: UInt32
         var packet: [UInt8]
         var mark: UInt32
+        var priority: UInt32
     }
 
     /// What the loader draws at random.
@@ -136,7 +139,7 @@ final class Datapath: @unchecked Sendable {
         options.data_size_out = UInt32(output.count)
         options.repeat = 1
         let fd = self.program(program)
-        var mark: UInt32 = 0
+        var (mark, priority) = (UInt32(0), UInt32(0))
         let code: Int32 = packet.withUnsafeBytes { input in
             output.withUnsafeMutableBytes { output in
                 options.data_in = input.baseAddress
@@ -156,6 +159,7 @@ final class Datapath: @unchecked Sendable {
                 before.ingress_ifindex = context.ingress
                 before.mark = context.mark
                 before.gso_size = context.gsoSize
+                before.priority = context.priority
                 var after = __sk_buff()
                 return withUnsafePointer(to: &before) { before in
                     let code = withUnsafeMutablePointer(to: &after) { after in
@@ -165,12 +169,13 @@ final class Datapath: @unchecked Sendable {
                         options.ctx_size_out = UInt32(MemoryLayout<__sk_buff>.size)
                         return bpf_prog_test_run_opts(fd, &options)
                     }
-                    mark = after.mark
+                    (mark, priority) = (after.mark, after.priority)
                     return code
                 }
             }
         }
         guard code == 0 else { throw Failure(description: "\(program.rawValue): \(code)") }
-        return Outcome(verdict: options.retval, packet: Array(output.prefix(Int(options.data_size_out))), mark: mark)
+        let bytes = Array(output.prefix(Int(options.data_size_out)))
+        return Outcome(verdict: options.retval, packet: bytes, mark: mark, priority: priority)
     }
 }

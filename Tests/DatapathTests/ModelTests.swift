@@ -10,7 +10,7 @@ import Topology
 private final class Twin: @unchecked Sendable {
     static let shared = Result { try Twin() }
     static let uplink: UInt32 = 2
-    static let interfaces: ClosedRange<UInt32> = 2...40
+    static let interfaces: ClosedRange<UInt32> = 1...40
     /// Of the object's maps, before a loader makes them larger.
     static let capacity = 64
 

@@ -25,6 +25,7 @@ public struct PlanSimulator: Sendable {
     /// Makes the interfaces that the topology names here, unless they exist.
     public mutating func makeInterfaces(_ topology: Topology, driver: String = "virtio_net") {
         guard let host = topology.hosts.first(where: { $0.name == name }) else { return }
+        if interfaces.isEmpty { interfaces.append(Interface(name: "lo", ifindex: 1)) }
         let names = [host.interface] + topology.endpoints.filter { $0.host == name && !$0.isHost }.map(\.interface)
         for name in names where !interfaces.contains(where: { $0.name == name }) {
             let next = (interfaces.map(\.ifindex).max() ?? 1) + 1

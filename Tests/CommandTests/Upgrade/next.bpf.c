@@ -8,7 +8,8 @@
 #undef MZR_OUTER_TTL
 #define MZR_OUTER_TTL 63
 
-/* One more call in each entry program. */
+/* One more call in each entry program, and in what redirects. */
 #define bpf_tail_call(...) (bpf_get_smp_processor_id(), bpf_tail_call(__VA_ARGS__))
+#define bpf_redirect(...) (bpf_get_smp_processor_id(), bpf_redirect(__VA_ARGS__))
 
 #include "mizar.bpf.c"
