@@ -102,10 +102,13 @@ static __always_inline int port_packet(struct __sk_buff *skb, struct cursor *c, 
 		learn(skb->ifindex, port, source_mac);
 		keep_mac(sender, source_mac);
 	}
-	/* Before anything is asked, changed or counted for it: its segments come here one by one. */
-	if (skb->gso_size && row->uplink && is_tunnels(skb) && is_elsewhere(&in.to) && !sender->cast)
-		return send_by_loopback(skb, verdict);
-	cursor_load(c);
+	/* Before anything is asked, changed or counted for it: its segments come here one by one. No tunnel
+	 * is in TCP. */
+	if (skb->gso_size && in.protocol != IPPROTO_TCP && row->uplink) {
+		if (is_tunnels(skb) && is_elsewhere(&in.to) && !sender->cast)
+			return send_by_loopback(skb, verdict);
+		cursor_load(c);
+	}
 	heading = heading_of(&in.to, in.flow);
 	if (!heading)
 		return MZR_DROP_INTERNAL;
