@@ -269,7 +269,7 @@ import Testing
                 }
             }
             let drops = try await lab.drops("h1")
-            #expect(drops == [:])
+            #expect(Set(drops.keys).isSubset(of: ["multicast"]), "\(drops)")
         }
     }
 }

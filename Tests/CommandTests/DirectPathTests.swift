@@ -106,7 +106,11 @@ import Testing
                 }
                 for report in reports { #expect(report.isUnharmed, "\(report)") }
             }
-            for host in ["h1", "h2", "h3"] { #expect(try await lab.drops(host) == [:], "on \(host)") }
+            for host in ["h1", "h2", "h3"] {
+                // The endpoints' stacks announce themselves to IPv6 multicast groups when they like.
+                let drops = try await lab.drops(host)
+                #expect(Set(drops.keys).isSubset(of: ["multicast"]), "on \(host): \(drops)")
+            }
         }
     }
 
