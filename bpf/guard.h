@@ -39,7 +39,7 @@ static __always_inline int guard_program(struct __sk_buff *skb)
 	}
 	if (!is_geneve(skb, row))
 		return TC_ACT_UNSPEC;
-	if (is_ours && from && (from == row->uplink || bpf_map_lookup_elem(&ports, &from))) {
+	if (is_ours && from && (from == row->uplink || find_sender(from, moment(row)))) {
 		skb->mark = 0;
 		return TC_ACT_UNSPEC;
 	}

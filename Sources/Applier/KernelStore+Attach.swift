@@ -28,16 +28,14 @@ extension KernelStore {
     func attach(_ attachment: Attachment, orElse: DatapathRow?) throws(BPFError) -> DatapathRow? {
         let program = try needProgram(attachment.point.program)
         switch attachment.point {
-        case .port, .uplink, .guardEgress, .loopback:
+        case .port, .uplink, .guardEgress:
             try attachFilter(attachment.point, attachment.ifindex, program.raw, replace: false, attachment.interface)
-            return nil
-        case .xdp:
-            // First: killed in between, a program without it would pass all transit on to tc, and nothing would show.
+        case .loopback:
             try Loopback.forward()
-            let fallback = try attachXDP(attachment, program.raw, orElse: orElse)
-            if fallback != nil { try Loopback.restore() }
-            return fallback
+            try attachFilter(attachment.point, attachment.ifindex, program.raw, replace: false, attachment.interface)
+        case .xdp: return try attachXDP(attachment, program.raw, orElse: orElse)
         }
+        return nil
     }
 
     /// Removes our program; an interface that has gone took it along.
@@ -47,6 +45,7 @@ extension KernelStore {
             let filters = try NetlinkSocket().filters(attachment.ifindex)
             let ours = try Self.ours(filters).filter { $0.program == attachment.point.program }.map(\.filter)
             try Self.remove(ours, of: filters, attachment.ifindex, attachment.interface)
+            if attachment.point == .loopback { try Loopback.restore() }
         case .xdp:
             for link in try NetlinkSocket().links() where link.ifindex == attachment.ifindex && link.xdp != 0 {
                 try Self.removeXDP(link)
@@ -205,7 +204,6 @@ extension KernelStore {
         var options = bpf_xdp_attach_opts()
         options.sz = optionsSize(\bpf_xdp_attach_opts.old_prog_fd)
         options.old_prog_fd = program.raw
-        try Loopback.restore()
         let mode = UInt32(link.isNativeXDP ? XDP_FLAGS_DRV_MODE : XDP_FLAGS_SKB_MODE)
         let result = bpf_xdp_detach(Int32(bitPattern: link.ifindex), mode, &options)
         _ = consume program

@@ -105,6 +105,8 @@ extension KernelStore {
                             $0.direction == direction && $0.program == program
                         })
                     else { continue }
+                    // Without it the program is there, but half of what it is for is not.
+                    if point == .loopback, try !Loopback.forwards() { continue }
                     places.append(
                         AttachedPlace(ifindex: ifindex, interface: interface, point: point, program: filter.program))
                 }

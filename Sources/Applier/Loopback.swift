@@ -2,15 +2,18 @@ import Glibc
 
 /// Forwarding on the loopback interface of the thread's network namespace: /proc/sys/net is the reader's.
 ///
-/// XDP looks up the routes of packets that pass through on behalf of this interface, and bpf_fib_lookup refuses one that
-/// does not forward. It makes the host forward nothing else.
+/// Programs look up next hops on behalf of this interface, and bpf_fib_lookup refuses one that does not forward. It makes the
+/// host forward nothing else. Others change it unasked: `net.ipv4.ip_forward` sets it on all interfaces.
 enum Loopback {
     private static let directory = "/proc/sys/net/ipv4/conf"
+    private static let forwarding = Setting(family: .ipv4, name: "forwarding", value: "1")
 
-    static func forward() throws(BPFError) { try set("1") }
+    static func forwards() throws(BPFError) -> Bool { try forwarding.holds(on: "lo") }
+
+    static func forward() throws(BPFError) { try forwarding.set(on: "lo") }
 
     /// As interfaces of this host are by default.
-    static func restore() throws(BPFError) { try set(HostCheck.text(of: "\(directory)/default/forwarding")) }
-
-    private static func set(_ value: String) throws(BPFError) { try Setting.write(value, to: "\(directory)/lo/forwarding") }
+    static func restore() throws(BPFError) {
+        try Setting.write(HostCheck.text(of: "\(directory)/default/forwarding"), to: "\(directory)/lo/forwarding")
+    }
 }

@@ -78,7 +78,7 @@ public struct Attachment: Hashable, Sendable, Codable {
         case uplink
         /// tc egress of the uplink.
         case guardEgress = "guard"
-        /// tc ingress of lo.
+        /// tc ingress of lo, which forwards for as long, so that programs can look up next hops.
         case loopback
         /// XDP of the uplink, native.
         case xdp

@@ -102,16 +102,25 @@ struct AttachTests {
         }
     }
 
-    @Test("XDP turns the loopback's forwarding on for as long as it is there, in this namespace")
+    @Test("the loopback forwards for as long as its program is there, and is no place of ours if somebody ends that")
     func forwarding() async throws {
         try await NetworkNamespace.run { host in
-            let places = try host.makePorts()
+            let place = try host.makePorts()[5]
             let store = try KernelStore(directory: host.bpffs, forWriting: true)
             let path = "/proc/sys/net/ipv4/conf/lo/forwarding"
-            #expect(try host.command("cat", path) == "0\n")
-            try store.succeed(Samples.base() + [Samples.attach(places[4])])
+            // Namespaces begin as the machine is.
+            try host.command("sysctl", "-qw", "net.ipv4.ip_forward=1")
+            try host.command("sysctl", "-qw", "net.ipv4.ip_forward=0")
+            try store.succeed(Samples.base() + [Samples.attach(place)])
             #expect(try host.command("cat", path) == "1\n")
-            try store.succeed([Samples.detach(places[4])])
+
+            try host.command("sysctl", "-qw", "net.ipv4.ip_forward=1")
+            try host.command("sysctl", "-qw", "net.ipv4.ip_forward=0")
+            #expect(try store.observe().attachments.isEmpty)
+            try store.succeed([Samples.attach(place)])
+            #expect(try host.command("cat", path) == "1\n")
+            #expect(try store.observe().attachments == [place])
+            try store.succeed([Samples.detach(place)])
             #expect(try host.command("cat", path) == "0\n")
         }
     }

@@ -28,12 +28,14 @@ extension LabFixture {
             found += lines.filter { $0.contains("mzr") || $0.contains("mzp") || $0.contains("proto 109") }.map(String.init)
         }
         if try await Tool.execute(["test", "-e", bpffs(host)]).succeeded { found.append("folder \(bpffs(host))") }
-        if try await forwardsOnLoopback(host) { found.append("forwarding on lo") }
+        if try await forwardsOnLoopback(host), try await !forwards(host, "default") { found.append("forwarding on lo") }
         return found
     }
 
-    /// Whether `lo` forwards, as XDP wants it and nothing else in a lab.
-    public func forwardsOnLoopback(_ host: String) async throws -> Bool {
-        try await on(host, "cat", "/proc/sys/net/ipv4/conf/lo/forwarding").output == "1\n"
+    /// Whether `lo` forwards, as our program there has it and nothing else in a lab.
+    public func forwardsOnLoopback(_ host: String) async throws -> Bool { try await forwards(host, "lo") }
+
+    private func forwards(_ host: String, _ interface: String) async throws -> Bool {
+        try await on(host, "cat", "/proc/sys/net/ipv4/conf/\(interface)/forwarding").output == "1\n"
     }
 }
