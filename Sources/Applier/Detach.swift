@@ -4,8 +4,8 @@ import Topology
 
 /// Takes everything of ours off a host.
 public enum Detach {
-    /// Removes, in the network namespace of the calling thread and below `directory`: devices of host endpoints, filters,
-    /// clsact qdiscs that have no other filter, XDP, pins, and the directory. Whatever is gone already is fine, so it may be killed and run again.
+    /// Removes, in the network namespace of the calling thread and below `directory`: devices of host endpoints, programs of
+    /// tcx, filters, clsact qdiscs that have no other filter, XDP, pins, and the directory. Whatever is gone already is fine, so it may be killed and run again.
     ///
     /// - Parameters:
     ///   - directory: where the pins are. What is not ours in it stays, and the directory with it.
@@ -55,6 +55,14 @@ public enum Detach {
             guard let found = try ProgramInfo.find(link.xdp), ProgramName(kernel: found.name) == .xdp else { continue }
             try KernelStore.removeXDP(link)
             removed.append("program \(ProgramName.xdp.rawValue) on \(link.name)")
+        }
+        for link in links {
+            for direction in Filter.Direction.allCases {
+                for one in try TCX.ours(link.ifindex, direction) {
+                    try TCX.detach(one.id, link.ifindex, direction, link.name)
+                    removed.append("program \(one.program.rawValue) on \(link.name)")
+                }
+            }
         }
         for ifindex in try netlink.clsactInterfaces() {
             let interface = links.first { $0.ifindex == ifindex }?.name ?? "\(ifindex)"

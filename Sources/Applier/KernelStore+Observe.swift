@@ -11,6 +11,26 @@ struct AttachedPlace: Hashable {
     var program: UInt32
 }
 
+/// The names of programs of ours by id; one program is on thousands of interfaces.
+private struct ProgramNames {
+    private var known: [UInt32: ProgramName?] = [:]
+
+    subscript(program: UInt32) -> ProgramName? {
+        mutating get throws(BPFError) {
+            if let name = known[program] { return name }
+            let name = try ProgramInfo.find(program).flatMap { ProgramName(kernel: $0.name) }
+            known[program] = .some(name)
+            return name
+        }
+    }
+
+    /// Nil: it is nobody's of ours, or not for this direction.
+    mutating func point(of program: UInt32, _ direction: Filter.Direction) throws(BPFError) -> Attachment.Point? {
+        guard let name = try self[program] else { return nil }
+        return Attachment.Point.allCases.first { $0.direction == direction && $0.program == name }
+    }
+}
+
 extension KernelStore {
     public func observe() throws(BPFError) -> Observation {
         slots = nil
@@ -83,39 +103,50 @@ extension KernelStore {
 
     /// Our programs on the interfaces of this network namespace, wherever they are attached as they should be.
     func attachedPlaces(_ links: [Link]) throws(BPFError) -> [AttachedPlace] {
-        var places: [AttachedPlace] = []
-        let names = Dictionary(links.map { ($0.ifindex, $0.name) }, uniquingKeysWith: { first, _ in first })
-        let netlink = try NetlinkSocket()
-        // One program is on thousands of interfaces.
-        var known: [UInt32: ProgramName?] = [:]
-        func name(_ program: UInt32) throws(BPFError) -> ProgramName? {
-            if let name = known[program] { return name }
-            let name = try ProgramInfo.find(program).flatMap { ProgramName(kernel: $0.name) }
-            known[program] = .some(name)
-            return name
+        var names = ProgramNames()
+        let filters = try filterPlaces(links, &names)
+        var places = filters.filter { $0.point.hook(hook) == .clsact }
+        // A filter of ours would run what tcx has run already.
+        places += try tcxPlaces(links, &names).filter { place in
+            place.point.hook(hook) == .tcx && !filters.contains { $0.ifindex == place.ifindex && $0.point == place.point }
         }
+        // Without it the program is there, but half of what it is for is not.
+        if try !Loopback.forwards() { places.removeAll { $0.point == .loopback } }
+        for link in links where link.xdp != 0 && link.isNativeXDP {
+            guard try names[link.xdp] == .xdp else { continue }
+            places.append(
+                AttachedPlace(ifindex: link.ifindex, interface: link.name, point: .xdp, program: link.xdp))
+        }
+        return places
+    }
+
+    private func tcxPlaces(_ links: [Link], _ names: inout ProgramNames) throws(BPFError) -> [AttachedPlace] {
+        var places: [AttachedPlace] = []
+        for link in links {
+            for direction in Filter.Direction.allCases {
+                for program in try TCX.programs(link.ifindex, direction) {
+                    guard let point = try names.point(of: program, direction) else { continue }
+                    places.append(AttachedPlace(ifindex: link.ifindex, interface: link.name, point: point, program: program))
+                }
+            }
+        }
+        return places
+    }
+
+    private func filterPlaces(_ links: [Link], _ names: inout ProgramNames) throws(BPFError) -> [AttachedPlace] {
+        var places: [AttachedPlace] = []
+        let interfaces = Dictionary(links.map { ($0.ifindex, $0.name) }, uniquingKeysWith: { first, _ in first })
+        let netlink = try NetlinkSocket()
         for ifindex in try netlink.clsactInterfaces().sorted() {
-            guard let interface = names[ifindex] else { continue }
+            guard let interface = interfaces[ifindex] else { continue }
             for direction in Filter.Direction.allCases {
                 for filter in try netlink.filters(ifindex, direction)
                 where filter.program != 0 && filter.handle == Filter.handle && filter.priority == Filter.priority {
-                    let program = try name(filter.program)
-                    guard
-                        let point = Attachment.Point.allCases.first(where: {
-                            $0.direction == direction && $0.program == program
-                        })
-                    else { continue }
-                    // Without it the program is there, but half of what it is for is not.
-                    if point == .loopback, try !Loopback.forwards() { continue }
+                    guard let point = try names.point(of: filter.program, direction) else { continue }
                     places.append(
                         AttachedPlace(ifindex: ifindex, interface: interface, point: point, program: filter.program))
                 }
             }
-        }
-        for link in links where link.xdp != 0 && link.isNativeXDP {
-            guard try name(link.xdp) == .xdp else { continue }
-            places.append(
-                AttachedPlace(ifindex: link.ifindex, interface: link.name, point: .xdp, program: link.xdp))
         }
         return places
     }

@@ -103,7 +103,7 @@ extension KernelStore {
             guard try ProgramInfo(of: program.raw).id != place.program else { continue }
             switch place.point {
             case .port, .uplink, .guardEgress, .loopback:
-                try attachFilter(place.point, UInt32(place.ifindex), program.raw, replace: true, place.interface)
+                try attachTC(place.point, place.ifindex, program.raw, replace: true, place.interface)
             case .xdp: try replaceXDP(place.ifindex, place.program, with: program.raw, place.interface)
             }
         }

@@ -7,6 +7,8 @@ public import Planner
 /// Whoever opens it for writing holds the `HostLock` of the directory.
 public final class KernelStore: MapStore {
     let directory: String
+    /// How tc can run programs.
+    var hook = Hook.ofKernel
     /// Copies of maps in another capacity, until the programs step puts them in their place: nothing but this process
     /// holds them.
     var grown: [Table: OpenMap] = [:]

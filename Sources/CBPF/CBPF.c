@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #pragma clang diagnostic ignored "-Wc23-extensions"
@@ -128,3 +129,73 @@ int mzr_set_constant(struct bpf_object *object, const char *name, const void *va
 
 const __u32 mzr_tc_ingress_parent = TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS);
 const __u32 mzr_tc_egress_parent = TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_EGRESS);
+
+/* As <linux/bpf.h> has it since 6.6. */
+#define TCX_INGRESS 46
+#define TCX_EGRESS 47
+#define TCX_BEFORE (1U << 3) /* BPF_F_BEFORE; no program is named: before all */
+
+/* union bpf_attr, BPF_PROG_ATTACH and BPF_PROG_DETACH. */
+struct tcx_attach {
+	__u32 ifindex;
+	__s32 program;
+	__u32 type;
+	__u32 flags;
+	__s32 replaced;
+	__u32 relative;
+	__u64 revision;
+};
+
+/* union bpf_attr, BPF_PROG_QUERY; the kernel writes the revision unasked. */
+struct tcx_query {
+	__u32 ifindex;
+	__u32 type;
+	__u32 query_flags;
+	__u32 attach_flags;
+	__u64 ids;
+	__u32 count;
+	__u32 reserved;
+	__u64 program_flags;
+	__u64 link_ids;
+	__u64 link_flags;
+	__u64 revision;
+};
+
+static int tcx_call(int command, void *attributes, size_t size)
+{
+	return syscall(SYS_bpf, command, attributes, size) < 0 ? -errno : 0;
+}
+
+int mzr_tcx_attach(__u32 ifindex, bool egress, int program, int replaced)
+{
+	struct tcx_attach attributes = {
+		.ifindex = ifindex,
+		.program = program,
+		.type = egress ? TCX_EGRESS : TCX_INGRESS,
+		.flags = replaced < 0 ? TCX_BEFORE : BPF_F_REPLACE,
+		.replaced = replaced < 0 ? 0 : replaced,
+	};
+
+	return tcx_call(BPF_PROG_ATTACH, &attributes, sizeof(attributes));
+}
+
+int mzr_tcx_detach(__u32 ifindex, bool egress, int program)
+{
+	struct tcx_attach attributes = {
+		.ifindex = ifindex, .program = program, .type = egress ? TCX_EGRESS : TCX_INGRESS};
+
+	return tcx_call(BPF_PROG_DETACH, &attributes, sizeof(attributes));
+}
+
+int mzr_tcx_query(__u32 ifindex, bool egress, __u32 ids[MZR_TCX_MAX])
+{
+	struct tcx_query attributes = {
+		.ifindex = ifindex,
+		.type = egress ? TCX_EGRESS : TCX_INGRESS,
+		.ids = (__u64)(unsigned long)ids,
+		.count = MZR_TCX_MAX,
+	};
+	int result = tcx_call(BPF_PROG_QUERY, &attributes, sizeof(attributes));
+
+	return result < 0 ? result : (int)attributes.count;
+}

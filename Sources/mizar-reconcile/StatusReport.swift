@@ -31,6 +31,14 @@ struct StatusReport: Encodable {
         let bytes: UInt64
     }
 
+    struct Program: Encodable {
+        let point: Attachment.Point
+        let interface: String
+        let ifindex: UInt32
+        /// How the kernel comes to run it: `tcx`, `clsact` or `xdp`.
+        let hook: String
+    }
+
     struct Table: Encodable {
         let name: String
         let rows: Int
@@ -62,7 +70,7 @@ struct StatusReport: Encodable {
     let networks: [Sum]
     let vpcs: [Sum]
     let pending: [AwaitedEndpoint]
-    let attachments: [Attachment]
+    let attachments: [Program]
     let drops: [Drop]
     let waiting: Int
     let tables: [Table]
@@ -100,7 +108,9 @@ struct StatusReport: Encodable {
         }.sorted { $0.name < $1.name }
         networks = Sum.each(endpoints, by: \.network)
         vpcs = Sum.each(endpoints, by: \.vpc)
-        attachments = status.attachments
+        attachments = status.attachments.map {
+            Program(point: $0.point, interface: $0.interface, ifindex: $0.ifindex, hook: $0.point.hook)
+        }
         drops = status.drops.map { Drop(reason: $0.word, text: $0.text, packets: $0.packets, bytes: $0.bytes) }
         waiting = image.waits.count
         tables = status.tables.map { Table(name: $0.name, rows: $0.rows, capacity: $0.capacity, memoryBytes: $0.memory) }
@@ -162,7 +172,7 @@ struct StatusReport: Encodable {
             ["DROPPED", "PACKETS", "BYTES", "WHY"],
             drops.map { [$0.reason, "\($0.packets)", "\($0.bytes)", $0.text] })
         lines += Self.table(
-            ["PROGRAM", "INTERFACE"], attachments.map { [$0.point.rawValue, $0.interface] })
+            ["PROGRAM", "INTERFACE", "HOOK"], attachments.map { [$0.point.rawValue, $0.interface, $0.hook] })
         lines += Self.table(
             ["TABLE", "ROWS", "CAPACITY", "MEMORY"],
             tables.map { [$0.name, "\($0.rows)", "\($0.capacity)", "\(($0.memoryBytes + 1023) / 1024) KiB"] })

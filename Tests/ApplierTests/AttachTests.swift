@@ -11,16 +11,22 @@ import Topology
 
 @Suite(.enabled(if: NetworkNamespace.isAvailable))
 struct AttachTests {
-    @Test("programs go on, come off one by one, and may be put on or taken off again")
-    func onAndOff() async throws {
+    /// Those that this kernel has.
+    static let hooks: [Hook] = Hook.ofKernel == .tcx ? [.tcx, .clsact] : [.clsact]
+
+    @Test("programs go on, come off one by one, and may be put on or taken off again", arguments: hooks)
+    func onAndOff(_ hook: Hook) async throws {
         try await NetworkNamespace.run { host in
             let places = try host.makePorts()
             let store = try KernelStore(directory: host.bpffs, forWriting: true)
+            store.hook = hook
             let on = places.map { Samples.attach($0) }
             try store.succeed(Samples.base() + on)
             // A second time they are ours already.
             try store.succeed(on)
             #expect(try store.observe().attachments == Set(places))
+            #expect(try host.command("tc", "qdisc", "show", "dev", "up0").contains("clsact") == (hook == .clsact))
+            #expect(try host.command("tc", "qdisc", "show", "dev", "port0").contains("clsact"))
             for (index, place) in places.enumerated() {
                 try store.succeed([Samples.detach(place), Samples.detach(place)])
                 #expect(try store.observe().attachments == Set(places[(index + 1)...]))
@@ -30,11 +36,12 @@ struct AttachTests {
         }
     }
 
-    @Test("an interface made again is another one: the old attachment has gone, the new one is wanted")
-    func recreation() async throws {
+    @Test("an interface made again is another one: the old attachment has gone, the new one is wanted", arguments: hooks)
+    func recreation(_ hook: Hook) async throws {
         try await NetworkNamespace.run { host in
             let places = try host.makePorts()
             let store = try KernelStore(directory: host.bpffs, forWriting: true)
+            store.hook = hook
             try store.succeed(Samples.base() + places.map { Samples.attach($0) })
             try host.command("ip", "link", "delete", "port0")
             #expect(try store.observe().attachments == Set(places.filter { $0.interface != "port0" }))
@@ -57,6 +64,7 @@ struct AttachTests {
         try await NetworkNamespace.run { host in
             let places = try host.makePorts()
             let store = try KernelStore(directory: host.bpffs, forWriting: true)
+            store.hook = .clsact
             try store.succeed(Samples.base())
             try host.command("tc", "qdisc", "add", "dev", "port0", "clsact")
             let filter = try ForeignProgram(BPF_PROG_TYPE_SCHED_CLS, "neighbour")
@@ -79,6 +87,64 @@ struct AttachTests {
             _ = try Detach.run(directory: host.bpffs)
             #expect(try NetlinkSocket().filters(places[0].ifindex, .ingress).contains { $0.program == filter.id })
             #expect(try NetlinkSocket().links().first { $0.ifindex == places[4].ifindex }?.xdp == foreign.id)
+        }
+    }
+
+    @Test("by tcx ours go before somebody else's programs, which stay where they are", .enabled(if: Hook.ofKernel == .tcx))
+    func neighbours() async throws {
+        try await NetworkNamespace.run { host in
+            let places = try host.makePorts()
+            let store = try KernelStore(directory: host.bpffs, forWriting: true)
+            try store.succeed(Samples.base())
+            let foreign = try ForeignProgram(BPF_PROG_TYPE_SCHED_CLS, "neighbour")
+            let (place, uplink) = (places[2], places[2].ifindex)
+            try foreign.attachTCX(uplink)
+            try host.command("tc", "qdisc", "add", "dev", "up0", "clsact")
+            try foreign.attachFilter(uplink)
+
+            for _ in 0..<2 {
+                try store.succeed([Samples.attach(place)])
+                let programs = try TCX.programs(uplink, .ingress)
+                #expect(programs.count == 2 && programs.last == foreign.id)
+                #expect(try store.observe().attachments == [place])
+            }
+            // The programs are replaced where they are.
+            try store.succeed([Samples.capacity(.endpoints, from: 64, to: 128), Samples.programs])
+            #expect(try store.observe().attachments == [place])
+            #expect(try TCX.programs(uplink, .ingress).last == foreign.id)
+            try store.succeed([Samples.detach(place), Samples.attach(place)])
+            _ = try Detach.run(directory: host.bpffs)
+            #expect(try TCX.programs(uplink, .ingress) == [foreign.id])
+            #expect(try NetlinkSocket().filters(uplink, .ingress).contains { $0.program == foreign.id })
+        }
+    }
+
+    @Test("what an earlier version attached by filters is replaced, and what was half replaced is", .enabled(if: Hook.ofKernel == .tcx))
+    func replacement() async throws {
+        try await NetworkNamespace.run { host in
+            let places = try host.makePorts()
+            let store = try KernelStore(directory: host.bpffs, forWriting: true)
+            let on = places.map { Samples.attach($0) }
+            store.hook = .clsact
+            try store.succeed(Samples.base() + on)
+
+            store.hook = .tcx
+            let stay = [places[0], places[1], places[4]]
+            #expect(try store.observe().attachments == Set(stay))
+            // Killed between the one and the other.
+            let pinned = try store.needProgram(.guardEntry)
+            try TCX.attach(pinned.raw, places[3].ifindex, .egress, inPlaceOf: nil, "up0")
+            #expect(try store.observe().attachments == Set(stay))
+            try store.succeed(on)
+            #expect(try store.observe().attachments == Set(places))
+            #expect(try !host.command("tc", "qdisc", "show", "dev", "up0").contains("clsact"))
+
+            // Either kind goes with the host's tables.
+            store.hook = .clsact
+            try store.succeed([Samples.attach(places[3])])
+            _ = try Detach.run(directory: host.bpffs)
+            for direction in Filter.Direction.allCases { #expect(try TCX.programs(places[3].ifindex, direction) == []) }
+            #expect(try !host.command("tc", "qdisc", "show").contains("clsact"))
         }
     }
 
@@ -166,6 +232,10 @@ private struct ForeignProgram: ~Copyable {
     func attachXDP(_ interface: UInt32) throws {
         try check(
             bpf_xdp_attach(Int32(interface), descriptor.raw, UInt32(XDP_FLAGS_DRV_MODE), nil), "attach", "a program")
+    }
+
+    func attachTCX(_ interface: UInt32) throws {
+        try TCX.attach(descriptor.raw, interface, .ingress, inPlaceOf: nil, "a program's")
     }
 
     func attachFilter(_ interface: UInt32) throws {

@@ -237,8 +237,9 @@ import Testing
                 let outcome = try await Tool.execute(words)
                 #expect(outcome.succeeded, "\(outcome.output)\(outcome.error)")
             }
-            _ = try await lab.on("h1", "tc", "filter", "del", "dev", fleet["acme/prod/web/a"].interface, "ingress")
-            _ = try await lab.on("h1", "tc", "qdisc", "del", "dev", "eth0", "clsact")
+            try await lab.takeOff("h1", fleet["acme/prod/web/a"].interface, "ingress")
+            try await lab.takeOff("h1", "eth0", "ingress")
+            try await lab.takeOff("h1", "eth0", "egress")
             _ = try await lab.on("h1", "ip", "link", "set", "dev", "eth0", "xdp", "off")
             let plan = try await lab.plan("h1", "--detailed-exitcode")
             #expect(plan.status == 2)

@@ -62,7 +62,7 @@ import Testing
             }
 
             // All this is the guard's doing: without it, b takes the container for a.
-            _ = try await lab.on("h1", "tc", "filter", "del", "dev", "eth0", "egress")
+            try await lab.takeOff("h1", "eth0", "egress")
             let fooled = try await sender.arrives(sender.geneve(from: own), isExpected: true)
             #expect(fooled.map(\.from) == ["10.0.1.10"] && fooled.map(\.at) == ["acme/prod/web/b"])
             #expect(try await lab.apply("h1").succeeded)

@@ -105,15 +105,21 @@ import Testing
         fleet.hostEndpoint("acme/prod/web/m", 20, on: "h1")
         try await LabFixture.with(fleet) { lab in
             let words = ["detach", "--host", "h1", "--bpffs", lab.bpffs("h1")]
+            /// - Returns: whether it came to that call.
+            func isKilled(before call: String, _ number: Int) async throws -> Bool {
+                guard try await lab.kill(on: "h1", at: number, of: call, words) else { return false }
+                let again = try await lab.detach("h1")
+                #expect(again.succeeded, "killed before \(call) \(number): \(again.error)")
+                #expect(try await lab.remains(on: "h1") == [], "killed before \(call) \(number)")
+                #expect(try await lab.apply("h1").succeeded, "killed before \(call) \(number)")
+                return true
+            }
+            let detaches = try await lab.calls("BPF_PROG_DETACH", on: "h1", words)
+            #expect(try await lab.apply("h1").succeeded)
+            for number in detaches { #expect(try await isKilled(before: "bpf", number)) }
             for call in ["sendto", "/^unlink", "/^rmdir", "write"] {
                 var number = 1
-                while try await lab.kill(on: "h1", at: number, of: call, words) {
-                    let again = try await lab.detach("h1")
-                    #expect(again.succeeded, "killed before \(call) \(number): \(again.error)")
-                    #expect(try await lab.remains(on: "h1") == [], "killed before \(call) \(number)")
-                    #expect(try await lab.apply("h1").succeeded, "killed before \(call) \(number)")
-                    number += 1
-                }
+                while try await isKilled(before: call, number) { number += 1 }
                 print("detach, killed before each of \(number - 1) calls of \(call)")
                 #expect(number > 1 || call == "/^rmdir", "\(call) is a call that detach makes")
                 #expect(try await lab.remains(on: "h1") == [], "not killed")
@@ -159,19 +165,27 @@ import Testing
         fleet.hostEndpoint("acme/prod/web/m", 20, on: "h1")
         try await LabFixture.with(fleet) { lab in
             let words = ["apply", "--quiet"] + lab.arguments("h1")
+            /// - Returns: whether it came to that call.
+            func isKilled(before call: String, _ number: Int) async throws -> Bool {
+                guard try await lab.kill(on: "h1", at: number, of: call, words) else { return false }
+                #expect(try await lab.detach("h1").succeeded)
+                #expect(try await lab.remains(on: "h1") == [], "killed before \(call) \(number)")
+                _ = try await lab.kill(on: "h1", at: number, of: call, words)
+                #expect(try await lab.apply("h1").succeeded, "killed before \(call) \(number)")
+                #expect(try await lab.unfinished(fleet) == [], "killed before \(call) \(number)")
+                #expect(try await lab.forwardsOnLoopback("h1"), "killed before \(call) \(number)")
+                #expect(try await lab.detach("h1").succeeded)
+                return true
+            }
+            #expect(try await lab.detach("h1").succeeded)
+            let attaches = try await lab.calls("BPF_PROG_ATTACH", on: "h1", words)
+            #expect(try await lab.detach("h1").succeeded)
+            for number in attaches { #expect(try await isKilled(before: "bpf", number)) }
+            print("first apply, killed before each of \(attaches.count) attachments")
             for call in ["sendto", "write"] {
                 #expect(try await lab.detach("h1").succeeded)
                 var number = 1
-                while try await lab.kill(on: "h1", at: number, of: call, words) {
-                    #expect(try await lab.detach("h1").succeeded)
-                    #expect(try await lab.remains(on: "h1") == [], "killed before \(call) \(number)")
-                    _ = try await lab.kill(on: "h1", at: number, of: call, words)
-                    #expect(try await lab.apply("h1").succeeded, "killed before \(call) \(number)")
-                    #expect(try await lab.unfinished(fleet) == [], "killed before \(call) \(number)")
-                    #expect(try await lab.forwardsOnLoopback("h1"), "killed before \(call) \(number)")
-                    #expect(try await lab.detach("h1").succeeded)
-                    number += 1
-                }
+                while try await isKilled(before: call, number) { number += 1 }
                 print("first apply, killed before each of \(number - 1) calls of \(call)")
                 #expect(number > 1, "\(call) is a call that apply makes")
             }

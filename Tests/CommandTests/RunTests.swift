@@ -63,7 +63,7 @@ import Testing
                 #expect(isDone, "\(daemon.output)")
                 #expect(try await eventually { daemon.output.contains("works again") }, "\(daemon.output)")
                 // Drift.
-                _ = try await lab.on("h1", "tc", "filter", "del", "dev", fleet["acme/prod/web/a"].interface, "ingress")
+                try await lab.takeOff("h1", fleet["acme/prod/web/a"].interface, "ingress")
                 #expect(try await eventually { try await lab.plan("h1").output.contains("No changes.") }, "\(daemon.output)")
             }
             #expect(status == 0)

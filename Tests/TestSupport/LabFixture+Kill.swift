@@ -17,6 +17,16 @@ extension LabFixture {
         return false
     }
 
+    /// Of all the bpf(2) calls that the program makes on a host, the numbers of those with a command.
+    public func calls(_ command: String, on host: String, _ words: [String]) async throws -> [Int] {
+        let log = "\(git.folder)/calls"
+        let outcome = try await Tool.execute(
+            ["strace", "-f", "-qq", "-o", log, "-e", "trace=bpf", Tool().path] + words, namespace: namespace(host: host))
+        guard outcome.succeeded else { throw FixtureError(text: "\(words.joined(separator: " ")): \(outcome.error)") }
+        let lines = try await Tool.execute(["cat", log]).output.split(separator: "\n").filter { $0.contains(" bpf(") }
+        return lines.indices.filter { lines[$0].contains(command) }.map { $0 + 1 }
+    }
+
     /// What `detach` must not leave on a host: programs, pins and their folder, qdiscs, devices with their routes, and a
     /// loopback that forwards.
     public func remains(on host: String) async throws -> [String] {

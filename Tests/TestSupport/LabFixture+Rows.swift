@@ -80,35 +80,4 @@ extension LabFixture {
         let tail = halves.count > 1 ? halves[1] : []
         return halves[0] + Array(repeating: 0, count: 16 - halves[0].count - tail.count) + tail
     }
-
-    // MARK: What is attached
-
-    /// Programs of ours on a host's interfaces, and pins below its folder, as ip, tc and ls show them.
-    public func attached(_ host: String) async throws -> [String] {
-        let pins = try await Tool.execute(["find", bpffs(host), "-type", "f"]).output.split(separator: "\n")
-        return try await programs(on: host).map(\.place) + pins.map { "pin \($0)" }
-    }
-
-    /// Places on a host's interfaces with a program, and the program's id, as ip and tc show them.
-    public func programs(on host: String) async throws -> [(place: String, id: Int)] {
-        var found: [(place: String, id: Int)] = []
-        let links = try await on(host, "ip", "-o", "-d", "link", "show").output.split(separator: "\n")
-        for link in links {
-            let name = link.split(separator: " ")[1].prefix { $0 != "@" && $0 != ":" }
-            if link.contains("prog/xdp") { found.append(("XDP on \(name)", Self.programID(link, after: "prog/xdp"))) }
-            for direction in ["ingress", "egress"] {
-                let filters = try await on(host, "tc", "filter", "show", "dev", String(name), direction).output
-                for line in filters.split(separator: "\n") where line.contains(" bpf ") && line.contains("handle") {
-                    found.append(("tc \(direction) on \(name)", Self.programID(line, after: "handle")))
-                }
-            }
-        }
-        return found
-    }
-
-    /// The number behind the first “id” after a word.
-    private static func programID(_ line: Substring, after word: String) -> Int {
-        let words = line.split(separator: " ").drop { $0 != word }
-        return words.firstIndex(of: "id").flatMap { Int(words[$0 + 1]) } ?? 0
-    }
 }

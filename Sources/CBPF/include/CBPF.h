@@ -44,6 +44,20 @@ int mzr_interface_driver(const char *interface, char *driver, size_t size);
  */
 int mzr_set_constant(struct bpf_object *object, const char *name, const void *value, size_t size);
 
+/*
+ * tcx (Linux 6.6): the programs of one direction of an interface that tc runs before its filters. Shims
+ * because the headers of Debian 12 are older. Each returns 0 or more, or a negative errno: -EINVAL where the
+ * kernel has no tcx, -ENODEV where there is no such interface in the calling thread's network namespace.
+ */
+#define MZR_TCX_MAX 64 /* what the kernel lets one direction of an interface have */
+
+/* First of all; or in the place of `replaced`, a program's descriptor; -1: of none. */
+int mzr_tcx_attach(__u32 ifindex, bool egress, int program, int replaced);
+int mzr_tcx_detach(__u32 ifindex, bool egress, int program);
+
+/* The ids of the programs, in the order that they run in, and how many they are. */
+int mzr_tcx_query(__u32 ifindex, bool egress, __u32 ids[MZR_TCX_MAX]);
+
 /* TC_H_MAKE and its parts are macros with casts, which Swift does not import. */
 extern const __u32 mzr_tc_ingress_parent;
 extern const __u32 mzr_tc_egress_parent;
