@@ -47,6 +47,13 @@ extension KernelStore {
                 if let row = try Self.onlyRow(table, map) { image.put(row) }
             } else if table == .direct {
                 for (vni, table) in try directTables(map) { image.direct[vni] = table.map.capacity }
+            } else if table == .ports {
+                var found = TrafficSlots()
+                try map.forEach {
+                    found.keep($0, $1)
+                    if let row = Record(table, key: $0, value: $1) { image.put(row) }
+                }
+                slots = found
             } else {
                 try map.forEach { if let row = Record(table, key: $0, value: $1) { image.put(row) } }
             }
@@ -153,11 +160,14 @@ extension KernelStore {
 
     private func interfaces(_ links: [Link], _ places: [AttachedPlace]) throws(BPFError) -> [Interface] {
         let addresses = try NetlinkSocket().addresses()
+        let raw = socket(AF_INET, Int32(SOCK_DGRAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+        guard raw >= 0 else { throw BPFError("open", "a socket", .errno(errno)) }
+        let drivers = Descriptor(owning: raw)
         let ours = Set(places.filter { $0.point == .xdp }.map(\.ifindex))
         return links.map { link in
             var driver = [CChar](repeating: 0, count: 32)
             // An interface without ethtool, or one that has just gone, has no driver to name.
-            let result = mzr_interface_driver(link.name, &driver, driver.count)
+            let result = mzr_interface_driver(drivers.raw, link.name, &driver, driver.count)
             let name = result < 0 ? "" : driver.withUnsafeBytes { cString($0) }
             return Interface(
                 name: link.name, ifindex: link.ifindex, mtu: link.mtu, driver: name,

@@ -12,10 +12,15 @@ struct TrafficSlots {
 
     /// Those of the rows that a map of ports holds.
     init(reading ports: borrowing PinnedMap) throws(BPFError) {
-        var found: [RowBytes] = []
-        try ports.forEach { found.append(RowBytes(key: Array($0), value: Array($1))) }
-        // Two ports with one slot would each count for both: the second gets another.
-        for row in found where row.slot != 0 && taken.insert(row.slot).inserted { slots[row.ifindex] = row.slot }
+        var found = Self()
+        try ports.forEach { found.keep($0, $1) }
+        self = found
+    }
+
+    /// A row of the live ports. Two with one slot would each count for both: the second gets another.
+    mutating func keep(_ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) {
+        let row = RowBytes(key: Array(key), value: Array(value))
+        if row.slot != 0 && taken.insert(row.slot).inserted { slots[row.ifindex] = row.slot }
     }
 
     /// The rows of ports with their slots; of one that has none, the least that is free.

@@ -66,29 +66,22 @@ void mzr_silence(void)
 	libbpf_set_print(print_nothing);
 }
 
-int mzr_interface_driver(const char *interface, char *driver, size_t size)
+int mzr_interface_driver(int socket, const char *interface, char *driver, size_t size)
 {
 	struct ethtool_drvinfo info = {.cmd = ETHTOOL_GDRVINFO};
 	struct ifreq request = {0};
-	int result = 0;
 
 	if (size == 0 || strlen(interface) >= sizeof(request.ifr_name))
 		return -EINVAL;
 	strcpy(request.ifr_name, interface);
 	request.ifr_data = (char *)&info;
 
-	int descriptor = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (descriptor < 0)
+	if (ioctl(socket, SIOCETHTOOL, &request) < 0)
 		return -errno;
-	if (ioctl(descriptor, SIOCETHTOOL, &request) < 0)
-		result = -errno;
-	close(descriptor);
-	if (result == 0) {
-		info.driver[sizeof(info.driver) - 1] = 0;
-		strncpy(driver, info.driver, size - 1);
-		driver[size - 1] = 0;
-	}
-	return result;
+	info.driver[sizeof(info.driver) - 1] = 0;
+	strncpy(driver, info.driver, size - 1);
+	driver[size - 1] = 0;
+	return 0;
 }
 
 int mzr_set_constant(struct bpf_object *object, const char *name, const void *value, size_t size)

@@ -32,10 +32,10 @@ const char *mzr_drop_text(unsigned int reason);
 void mzr_silence(void);
 
 /*
- * The driver of an interface of the calling thread's network namespace, by SIOCETHTOOL: 0, or a negative
- * errno. A shim because ioctl is variadic, and because sysfs may belong to another network namespace.
+ * The driver of an interface of a socket's network namespace, by SIOCETHTOOL: 0, or a negative errno. A shim
+ * because ioctl is variadic, and because sysfs may belong to another network namespace.
  */
-int mzr_interface_driver(const char *interface, char *driver, size_t size);
+int mzr_interface_driver(int socket, const char *interface, char *driver, size_t size);
 
 /*
  * Sets a constant of a program's .rodata before it is loaded: 0, -ENOENT if the object has none of that name,
