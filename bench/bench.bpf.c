@@ -89,6 +89,14 @@ int empty_xdp(struct xdp_md *xdp)
 	return XDP_DROP;
 }
 
+/* What an interface carries so that it runs XDP at all. */
+SEC("xdp")
+int pass_xdp(struct xdp_md *xdp)
+{
+	(void)xdp;
+	return XDP_PASS;
+}
+
 /* The packet's two addresses, looked up and nothing else. */
 SEC("tc")
 int two_lookups(struct __sk_buff *skb)

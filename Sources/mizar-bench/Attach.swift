@@ -50,16 +50,16 @@ enum Attach {
         var more: [Double] = []
         for _ in 0..<bench.rounds {
             for count in counts {
-                let (cost, again) = try await cost(from: base, to: base + count, times: count < 1000 ? 5 : 1)
+                let (cost, again) = try await cost(from: base, to: base + count, times: 5)
                 each[count, default: []].append(cost)
                 idle[count, default: []].append(again)
             }
-            more.append(try await cost(from: most, to: most + 1, times: 10).each)
+            more.append(try await cost(from: most, to: most + 1, times: 20).each)
         }
         var section = Report.Section(
             "attach", "6. Attaching endpoints",
             note:
-                "time of an `apply` that attaches so many beside \(base), less that of the same `apply` again, which finds nothing to do; by endpoint; few are attached five or ten times a round, and the least counts"
+                "time of an `apply` that attaches so many beside \(base), less that of the same `apply` again, which finds nothing to do; by endpoint; five times a round (one more: twenty), and the least counts"
         )
         for count in counts {
             section.add("each", PacketCosts.grouped(count), unit: "ms", Samples(values: each[count] ?? []))

@@ -20,7 +20,11 @@ struct Bench: Sendable {
     var rounds: Int { isQuick ? 3 : 5 }
 
     /// The part of the labs' names that tells them apart; all that cleaning up needs to know.
-    enum LabName: String, CaseIterable, Sendable { case tc, xdp, vxlan, plain, packets, bouncer, memory, commit, attach }
+    enum LabName: String, CaseIterable, Sendable {
+        case tc, xdp, vxlan, plain
+        case plainXDP = "plain-xdp"
+        case packets, bouncer, memory, commit, attach
+    }
 
     func lab(_ name: LabName) -> Lab { Lab(name: "\(prefix)-\(name.rawValue)", executable: tool) }
 

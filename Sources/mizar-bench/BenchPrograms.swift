@@ -7,6 +7,7 @@ final class BenchPrograms {
         case inject, dispatch
         case emptyTC = "empty_tc"
         case emptyXDP = "empty_xdp"
+        case passXDP = "pass_xdp"
         case twoLookups = "two_lookups"
         case sinkXDP = "sink_xdp"
         case sinkTC = "sink_tc"

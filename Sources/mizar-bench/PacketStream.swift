@@ -32,22 +32,23 @@ final class PacketStream {
 
     deinit { close(statistics) }
 
-    private static let slices = 10
+    private static let slices = 20
 
-    /// Of cases that are to be compared, what each costs, and the empty program at its place: medians over slices of `count`
-    /// packets together, in turns, each a mean beside one of a quarter as many of the empty program. What the machine does
-    /// for others during some of them is in no figure.
+    /// Of cases that are to be compared, what each costs, and the empty program at its place. `count` packets of each go in
+    /// slices, in turns, each a mean beside one of a quarter as many of the empty program; what counts is the lower quartile
+    /// of either, since what else runs on the core at the time only adds.
     func costs(_ cases: [PacketCase], isRandom: Bool, count: Int) throws -> [(cost: Double, floor: Double)] {
-        var slices = [[(cost: Double, floor: Double)]](repeating: [], count: cases.count)
+        var slices = [(times: [Double], floors: [Double])](repeating: ([], []), count: cases.count)
         for _ in 0..<Self.slices {
             for (index, one) in cases.enumerated() {
                 try vary(one, isRandom: isRandom)
-                let floor = try mean(one.floor, one, count / Self.slices / 4)
-                slices[index].append((try mean(one.program, one, count / Self.slices) - floor, floor))
+                slices[index].floors.append(try mean(one.floor, one, count / Self.slices / 4))
+                slices[index].times.append(try mean(one.program, one, count / Self.slices))
             }
         }
         return slices.map { slices in
-            (Samples(values: slices.map(\.cost)).median, Samples(values: slices.map(\.floor)).median)
+            let floor = Samples(values: slices.floors).percentile(25)
+            return (Samples(values: slices.times).percentile(25) - floor, floor)
         }
     }
 

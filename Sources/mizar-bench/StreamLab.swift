@@ -1,3 +1,4 @@
+import CBPF
 import Lab
 
 /// The same shape for every contender: endpoint a, host h1, a bridge as underlay, host h2, endpoint b.
@@ -48,6 +49,15 @@ struct StreamLab {
                     + ["link set v master br0 up", "link set br0 up"], in: here)
             try await Command.ip(["link set lo up", "addr add 10.0.1.\(9 + number)/24 dev eth0", "link set eth0 up"], in: there)
         }
+    }
+
+    /// Has the hosts' uplinks run XDP that lets everything pass.
+    func carryXDP(_ bench: Bench) async throws {
+        let path = "\(lab.bpffs)/pass"
+        try await bench.run("mkdir", "-p", lab.bpffs)
+        let programs = try BenchPrograms()
+        guard bpf_obj_pin(programs.descriptor(.passXDP), path) == 0 else { throw Bench.Failure("pin \(path)") }
+        for number in Self.hosts { try await bench.run("ip", "link", "set", "dev", "eth0", "xdp", "pinned", path, in: host(number)) }
     }
 
     /// Switches the segmentation offload of the hosts' uplinks.

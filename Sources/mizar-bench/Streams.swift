@@ -3,7 +3,8 @@ import FoundationEssentials
 import Glibc
 import Lab
 
-/// Two endpoints on two hosts: ours by tc and by XDP, the kernel's VXLAN and bridge, and bridges without an overlay.
+/// Two endpoints on two hosts: ours by tc and by XDP, the kernel's VXLAN and bridge, and bridges without an overlay, also with
+/// XDP that does nothing.
 enum Streams {
     private enum Figure: String, CaseIterable {
         case one = "TCP, 1 stream", four = "TCP, 4 streams", oneCPU = "CPU, 1 stream", fourCPU = "CPU, 4 streams"
@@ -21,6 +22,7 @@ enum Streams {
     }
 
     private static let plain = "plain bridges"
+    private static let plainXDP = "plain, with XDP"
     private static let vxlan = "VXLAN"
     private static let server: UInt32 = 0x0a00_010b
 
@@ -28,11 +30,14 @@ enum Streams {
         let contenders = [
             StreamLab(name: "ours, tc", lab: bench.lab(.tc)), StreamLab(name: "ours, XDP", lab: bench.lab(.xdp)),
             StreamLab(name: vxlan, lab: bench.lab(.vxlan)), StreamLab(name: plain, lab: bench.lab(.plain)),
+            StreamLab(name: plainXDP, lab: bench.lab(.plainXDP)),
         ]
         try await contenders[0].product("tc", bench)
         try await contenders[1].product("xdp", bench)
         try await contenders[2].bridges(isOverlay: true)
         try await contenders[3].bridges(isOverlay: false)
+        try await contenders[4].bridges(isOverlay: false)
+        try await contenders[4].carryXDP(bench)
         for contender in contenders { try await bench.run("iperf3", "-s", "-D", in: contender.server) }
         var sections: [Report.Section] = []
         for isOn in [true, false] {
