@@ -87,6 +87,8 @@ extension HostDevices {
     /// Before Linux 6.2 an interface is renamed while it is down; then the kernel takes its routes and IPv6 addresses, which are
     /// set again with it.
     func renameDown(_ ifindex: UInt32, to name: String, _ subject: String) throws(BPFError) {
+        // A name that cannot be had must not cost it what it has.
+        guard if_nametoindex(name) == 0 else { throw BPFError("rename", subject, .errno(EEXIST)) }
         try link(ifindex, subject, isUp: false)
         try link(ifindex, subject) { $0.add(Int(IFLA_IFNAME), name) }
     }

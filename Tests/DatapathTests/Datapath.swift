@@ -90,9 +90,16 @@ final class Datapath: @unchecked Sendable {
 
     /// Gives the VPC an empty table of direct entries, in place of the one it has.
     func makeDirectTable(_ vni: UInt32) throws {
+        let table = bpf_map__inner_map(bpf_object__find_map_by_name(object, "direct"))
+        // Linux 6.1 wants a map in a map to have the types of the one that is declared there.
+        var options = bpf_map_create_opts()
+        options.sz = MemoryLayout<bpf_map_create_opts>.offset(of: \.map_ifindex).map { $0 + 4 } ?? 0
+        options.btf_fd = UInt32(clamping: bpf_object__btf_fd(object))
+        options.btf_key_type_id = bpf_map__btf_key_type_id(table)
+        options.btf_value_type_id = bpf_map__btf_value_type_id(table)
         let inner = bpf_map_create(
             BPF_MAP_TYPE_LRU_HASH, "direct_table", UInt32(MemoryLayout<mzr_address>.size), UInt32(MemoryLayout<mzr_direct>.size),
-            1024, nil)
+            1024, &options)
         guard inner >= 0 else { throw Failure(description: "direct_table: \(inner)") }
         defer { close(inner) }
         try put("direct", withUnsafeBytes(of: vni) { Array($0) }, withUnsafeBytes(of: inner) { Array($0) })
