@@ -44,6 +44,8 @@ final class Datapath: @unchecked Sendable {
     private let object: OpaquePointer
     private var generation: UInt32 = 0
     let cpus: Int
+    /// The BTF types of a table of direct entries, which the object forgets once it is loaded.
+    private let directTypes: (key: UInt32, value: UInt32)
 
     /// `decapFlags`: what the loader puts into `mzr_decap_flags`.
     init(decapFlags: UInt64 = 0) throws {
@@ -53,6 +55,8 @@ final class Datapath: @unchecked Sendable {
             throw Failure(description: "open: \(errno)")
         }
         self.object = object
+        let table = bpf_map__inner_map(bpf_object__find_map_by_name(object, "direct"))
+        directTypes = (bpf_map__btf_key_type_id(table), bpf_map__btf_value_type_id(table))
         cpus = Int(libbpf_num_possible_cpus())
         for (name, value) in [("mzr_decap_flags", [decapFlags]), ("mzr_key", [Self.key.0, Self.key.1])] {
             var value = value
@@ -90,13 +94,12 @@ final class Datapath: @unchecked Sendable {
 
     /// Gives the VPC an empty table of direct entries, in place of the one it has.
     func makeDirectTable(_ vni: UInt32) throws {
-        let table = bpf_map__inner_map(bpf_object__find_map_by_name(object, "direct"))
         // Linux 6.1 wants a map in a map to have the types of the one that is declared there.
         var options = bpf_map_create_opts()
         options.sz = MemoryLayout<bpf_map_create_opts>.offset(of: \.map_ifindex).map { $0 + 4 } ?? 0
         options.btf_fd = UInt32(clamping: bpf_object__btf_fd(object))
-        options.btf_key_type_id = bpf_map__btf_key_type_id(table)
-        options.btf_value_type_id = bpf_map__btf_value_type_id(table)
+        options.btf_key_type_id = directTypes.key
+        options.btf_value_type_id = directTypes.value
         let inner = bpf_map_create(
             BPF_MAP_TYPE_LRU_HASH, "direct_table", UInt32(MemoryLayout<mzr_address>.size), UInt32(MemoryLayout<mzr_direct>.size),
             1024, &options)

@@ -281,7 +281,11 @@ extension DatapathTests {
         for one in addresses { try world.have(one, nonce: Reference.nonce(100, one, period: Reference.period())) }
         #expect(world.drops().isEmpty)
         #expect(try world.entry(other, vni: 200) != nil)
-        let kept = try addresses.filter { try world.entry($0) != nil }
+        // Finding the table takes kernels before 6.8 some ms.
+        let kept = try world.datapath.withDirectTable(100) { table in
+            var entry = mzr_direct()
+            return addresses.filter { bpf_map_lookup_elem(table, $0.bytes, &entry) == 0 }
+        }
         #expect(kept.count > 0 && kept.count <= 1024)
         let gone = try #require(addresses.first { !kept.contains($0) })
         let last = try #require(kept.last)

@@ -3,6 +3,8 @@ import TestSupport
 import Testing
 import Topology
 
+@testable import Applier
+
 private let sender = address("10.0.1.20")
 private let here = address("10.0.1.11")
 private let payload: [UInt8] = Array(0..<24)
@@ -243,7 +245,7 @@ extension DatapathTests {
     @Test(arguments: deliveries)
     func uplink(_ fixture: Fixture) throws { try fixture.check() }
 
-    @Test(arguments: deliveries)
+    @Test(.enabled(if: HostCheck.kernelVersion() >= (6, 3)), arguments: deliveries)
     func uplinkOfANewerKernel(_ fixture: Fixture) throws { try fixture.check(in: World.newer) }
 
     @Test(arguments: transit.map { Fixture($0.0, .uplink, $0.1, port: World.uplink, .send($0.2, mark: mark)) })
