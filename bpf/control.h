@@ -376,4 +376,15 @@ static __always_inline int become_control(struct __sk_buff *skb)
 	return 0;
 }
 
+/* Sends the copy as what it is to be. One that cannot become it is no packet of anybody's. */
+static __always_inline int send_laid_down(struct __sk_buff *skb, const struct mzr_config *row)
+{
+	const __u32 zero = 0;
+	struct control *row_of_cpu = bpf_map_lookup_elem(&control, &zero);
+
+	if (!row_of_cpu || become_control(skb))
+		return TC_ACT_SHOT;
+	return by_neighbour(row, find_gateway(skb, row, row_of_cpu->packet.ip.daddr));
+}
+
 #endif /* MIZAR_CONTROL_H */

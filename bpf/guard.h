@@ -33,10 +33,8 @@ static __always_inline int guard_program(struct __sk_buff *skb)
 
 	if (!row)
 		return TC_ACT_UNSPEC;
-	if (is_ours && is_laid_down()) {
-		/* A copy that cannot become one is no packet of anybody's. */
-		return become_control(skb) ? TC_ACT_SHOT : bpf_redirect_neigh(row->uplink, NULL, 0, 0);
-	}
+	if (is_ours && is_laid_down())
+		return send_laid_down(skb, row);
 	if (!is_geneve(skb, row))
 		return TC_ACT_UNSPEC;
 	if (is_ours && from && (from == row->uplink || find_sender(from, moment(row)))) {

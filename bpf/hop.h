@@ -22,22 +22,39 @@ static __always_inline void copy_mac(__u8 *to, const __u8 *from)
  * Looks up the next hop to a host. The kernel wants the interface that a packet came in by to forward; asked
  * for lo, it looks the route up as for a packet of this host's own, and the uplink itself need not forward.
  */
-static __always_inline int look_up_hop(void *context, const struct mzr_config *row, struct peer *peer,
-				       __u8 tos)
+static __always_inline long find_route(void *context, const struct mzr_config *row,
+				       struct bpf_fib_lookup *fib, __be32 host, __u8 tos)
 {
-	struct bpf_fib_lookup fib = {
+	*fib = (struct bpf_fib_lookup){
 		.family = MZR_AF_INET,
 		.l4_protocol = IPPROTO_UDP,
 		.ifindex = MZR_LOOPBACK,
 		.tos = tos,
 		.ipv4_src = row->address,
-		.ipv4_dst = peer->host,
+		.ipv4_dst = host,
 	};
+	return bpf_fib_lookup(context, fib, sizeof(*fib), 0);
+}
+
+/* Whom to ask for on the uplink, once the route was found; 0: the route leads elsewhere, or nowhere. */
+static __always_inline __be32 gateway_of(long found, const struct bpf_fib_lookup *fib,
+					 const struct mzr_config *row)
+{
+	if (fib->ifindex != row->uplink)
+		return 0;
+	return found == BPF_FIB_LKUP_RET_SUCCESS || found == BPF_FIB_LKUP_RET_NO_NEIGH ? fib->ipv4_dst : 0;
+}
+
+static __always_inline int look_up_hop(void *context, const struct mzr_config *row, struct peer *peer,
+				       __u8 tos)
+{
+	struct bpf_fib_lookup fib;
+	long found = find_route(context, row, &fib, peer->host, tos);
 
 	peer->tos = tos;
 	peer->hop = HOP_NONE;
-	if (bpf_fib_lookup(context, &fib, sizeof(fib), 0) != BPF_FIB_LKUP_RET_SUCCESS ||
-	    fib.ifindex != row->uplink)
+	peer->gateway = gateway_of(found, &fib, row);
+	if (!peer->gateway || found != BPF_FIB_LKUP_RET_SUCCESS)
 		return 0;
 	copy_mac(peer->macs, fib.dmac);
 	copy_mac(peer->macs + ETH_ALEN, fib.smac);
@@ -65,6 +82,28 @@ static __always_inline bool write_hop(struct ethhdr *eth, const struct peer *pee
 	copy_mac(eth->h_dest, peer->macs);
 	copy_mac(eth->h_source, peer->macs + ETH_ALEN);
 	return true;
+}
+
+/* The same of a packet that no memo is for. */
+static __noinline __be32 find_gateway(struct __sk_buff *skb, const struct mzr_config *row, __be32 host)
+{
+	struct bpf_fib_lookup fib;
+	long found = find_route(skb, row, &fib, host, 0);
+
+	return gateway_of(found, &fib, row);
+}
+
+/*
+ * Out by the uplink with the stack's neighbour entry. Asked for the route as well, the stack would look it up
+ * by the packet's mark, which is random, and which rules of the host's may match.
+ */
+static __noinline int by_neighbour(const struct mzr_config *row, __be32 gateway)
+{
+	struct bpf_redir_neigh next = {.nh_family = MZR_AF_INET, .ipv4_nh = gateway};
+
+	if (!gateway)
+		return bpf_redirect_neigh(row->uplink, NULL, 0, 0);
+	return bpf_redirect_neigh(row->uplink, &next, sizeof(next), 0);
 }
 
 #endif /* MIZAR_HOP_H */

@@ -53,6 +53,7 @@ struct peer {
 	__u8 macs[2 * ETH_ALEN]; /* HOP_KNOWN: the Ethernet header's towards it, destination first */
 	__u32 turn;		 /* of XDP's packets, counted on and on */
 	__u32 alien;		 /* the last VNI that it sent and no row is for; MZR_NO_VNI: none */
+	__be32 gateway;		 /* HOP_KNOWN, HOP_NONE: the next hop's; 0: none on the uplink */
 };
 
 /* The next hop towards a host, on the uplink. */

@@ -331,7 +331,7 @@ static __always_inline int send_to_underlay(struct __sk_buff *skb, const struct 
 		if ((void *)(eth + 1) <= (void *)(long)skb->data_end && write_hop(eth, peer))
 			return bpf_redirect(row->uplink, 0);
 	}
-	return bpf_redirect_neigh(row->uplink, NULL, 0, 0);
+	return by_neighbour(row, peer ? peer->gateway : 0);
 }
 
 /* A packet that came by the underlay gets this host's addresses, to go on to `host`. */

@@ -95,6 +95,23 @@ import Testing
         }
     }
 
+    /// Marks are random, and hosts have rules that look at a few bits of them.
+    @Test("rules of the hosts' for marks lead no packet elsewhere", arguments: datapaths)
+    func rulesForMarks(datapath: String) async throws {
+        try await LabFixture.with(Self.fleet(datapath), underlay: "routed") { lab in
+            for host in ["h1", "h2", "h3"] {
+                let mark = try await lab.rows(host, "mark").first.map { $0.value.reversed().reduce(0) { $0 << 8 | Int($1) } } ?? 0
+                let commands = "ip route add blackhole default table 4242; ip rule add fwmark \(mark)/\(mark) lookup 4242"
+                #expect(try await lab.on(host, "sh", "-ec", commands).succeeded)
+            }
+            // Questions and answers, and the first packet to a host in each tick.
+            let ping = try await Tool.execute(
+                ["ping", "-qc", "200", "-i", "0.002", "10.0.1.11"], namespace: lab.namespace(endpoint: "acme/prod/web/a"))
+            #expect(ping.output.contains(" 0% packet loss"), "\(ping.output)")
+            #expect(try await Self.learned("h1", "acme/prod", lab) == 1)
+        }
+    }
+
     @Test("packets that leave their checksum to the interface ask and are answered", arguments: datapaths)
     func offloadedChecksums(datapath: String) async throws {
         let fleet = Self.fleet(datapath)
