@@ -59,6 +59,8 @@ public enum Detach {
         for link in links {
             for direction in Filter.Direction.allCases {
                 for one in try TCX.ours(link.ifindex, direction) {
+                    // What came with the program goes before it: killed in between, nobody would know it for ours.
+                    if one.program == .loopback { try Loopback.restore() }
                     try TCX.detach(one.id, link.ifindex, direction, link.name)
                     removed.append("program \(one.program.rawValue) on \(link.name)")
                 }
@@ -69,6 +71,7 @@ public enum Detach {
             let filters = try netlink.filters(ifindex)
             let ours = try KernelStore.ours(filters)
             guard !ours.isEmpty || (filters.isEmpty && named.contains(ifindex)) else { continue }
+            if ours.contains(where: { $0.program == .loopback }) { try Loopback.restore() }
             try KernelStore.remove(ours.map(\.filter), of: filters, ifindex, interface)
             removed += ours.isEmpty ? ["qdisc clsact on \(interface)"] : ours.map { "program \($0.program.rawValue) on \(interface)" }
         }
