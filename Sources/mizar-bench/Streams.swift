@@ -1,5 +1,4 @@
 import CBench
-import FoundationEssentials
 import Glibc
 import Lab
 
@@ -17,6 +16,14 @@ enum Streams {
             case .oneCPU, .fourCPU: "s/GB"
             case .datagrams: "k/s"
             case .half, .most: "µs"
+            }
+        }
+
+        /// A round's value. Of a rate in slices the upper quartile: what else runs at the time only takes away.
+        func value(of slices: Samples) -> Double {
+            switch self {
+            case .one, .four: slices.percentile(75)
+            default: slices.median
             }
         }
     }
@@ -38,14 +45,14 @@ enum Streams {
         try await contenders[3].bridges(isOverlay: false)
         try await contenders[4].bridges(isOverlay: false)
         try await contenders[4].carryXDP(bench)
-        for contender in contenders { try await bench.run("iperf3", "-s", "-D", in: contender.server) }
+        for contender in contenders { try await IPerf.serve(in: contender.server, bench) }
         var sections: [Report.Section] = []
         for isOn in [true, false] {
             let state = isOn ? "on" : "off"
             for contender in contenders { try await contender.offload(state, bench) }
             var values: [String: [Figure: [Double]]] = [:]
             for _ in 0..<bench.rounds {
-                let round = try await measure(contenders, slices: isOn && !bench.isQuick ? 3 : 1, bench)
+                let round = try await measure(contenders, turns: isOn && !bench.isQuick ? 3 : 1, bench)
                 for (name, figures) in round {
                     for (figure, value) in figures { values[name, default: [:]][figure, default: []].append(value) }
                 }
@@ -83,20 +90,22 @@ enum Streams {
         }
     }
 
-    /// One round: of each contender the medians over slices, in turns.
-    private static func measure(_ contenders: [StreamLab], slices: Int, _ bench: Bench) async throws -> [String: [Figure: Double]] {
+    /// One round: of each contender all slices of its turns, in one value.
+    private static func measure(_ contenders: [StreamLab], turns: Int, _ bench: Bench) async throws -> [String: [Figure: Double]] {
         var found: [String: [Figure: [Double]]] = [:]
-        for _ in 0..<slices {
+        for _ in 0..<turns {
             for contender in contenders {
-                for (figure, value) in try await measure(contender, bench) {
-                    found[contender.name, default: [:]][figure, default: []].append(value)
+                for (figure, slices) in try await measure(contender, bench) {
+                    found[contender.name, default: [:]][figure, default: []] += slices
                 }
             }
         }
-        return found.mapValues { $0.mapValues { Samples(values: $0).median } }
+        return found.mapValues { figures in
+            Dictionary(uniqueKeysWithValues: figures.map { ($0, $0.value(of: Samples(values: $1))) })
+        }
     }
 
-    private static func measure(_ contender: StreamLab, _ bench: Bench) async throws -> [Figure: Double] {
+    private static func measure(_ contender: StreamLab, _ bench: Bench) async throws -> [Figure: [Double]] {
         // Also proves the direct path anew.
         let ping = try Bench.socket(AF_INET, Int32(SOCK_RAW.rawValue), Int32(IPPROTO_ICMP), in: contender.client)
         defer { close(ping) }
@@ -104,75 +113,15 @@ enum Streams {
         guard bench_first_answer(ping, server, 10_000, 5000, &when) == 0 else {
             throw Bench.Failure("\(contender.name): the endpoints do not reach each other")
         }
-        let one = try await tcp(1, contender, bench)
-        let four = try await tcp(4, contender, bench)
+        let one = try await IPerf.run(streams: 1, in: contender.client, to: StreamLab.serverAddress, bench)
+        let four = try await IPerf.run(streams: 4, in: contender.client, to: StreamLab.serverAddress, bench)
         let turns = try roundTrips(contender, milliseconds: bench.isQuick ? 200 : 300)
         return [
-            .one: one.rate, .oneCPU: one.cost, .four: four.rate, .fourCPU: four.cost,
-            .datagrams: try datagrams(contender, milliseconds: bench.isQuick ? 200 : 300),
-            .half: turns.percentile(50), .most: turns.percentile(99),
+            .one: one.rates, .oneCPU: [one.cost], .four: four.rates, .fourCPU: [four.cost],
+            .datagrams: [try datagrams(contender, milliseconds: bench.isQuick ? 200 : 300)],
+            .half: [turns.percentile(50)], .most: [turns.percentile(99)],
         ]
     }
-
-    // MARK: TCP
-
-    /// Of what iperf3 says, in snake_case.
-    private struct Answer: Decodable {
-        struct Received: Decodable {
-            let bitsPerSecond: Double
-            let bytes: Double
-            let seconds: Double
-        }
-        /// In percent of the time.
-        struct CPU: Decodable {
-            let hostTotal: Double
-            let remoteTotal: Double
-        }
-        struct End: Decodable {
-            let sumReceived: Received?
-            let cpuUtilizationPercent: CPU?
-        }
-        let end: End
-        let error: String?
-    }
-
-    /// Gbit/s that arrived, and CPU seconds a gigabyte.
-    private static func tcp(_ streams: Int, _ contender: StreamLab, _ bench: Bench) async throws -> (rate: Double, cost: Double) {
-        let words = ["iperf3", "-c", StreamLab.serverAddress, "-t", "1", "-P", "\(streams)", "-J"]
-        let decoder = JSONDecoder()
-        decoder.keyDecodingStrategy = .convertFromSnakeCase
-        var complaint = ""
-        for _ in 0..<20 {
-            let before = try softirqSeconds()
-            // It fails while the server still starts, or ends the test before.
-            let outcome = try await bench.outcome(words, in: contender.client)
-            let kernel = try softirqSeconds() - before
-            let answer = try decoder.decode(Answer.self, from: Data(outcome.output.utf8))
-            if let received = answer.end.sumReceived, let cpu = answer.end.cpuUtilizationPercent, received.bytes > 0 {
-                let ends = (cpu.hostTotal + cpu.remoteTotal) / 100 * received.seconds
-                return (received.bitsPerSecond * 1e-9, (ends + kernel) / (received.bytes * 1e-9))
-            }
-            complaint = answer.error ?? "no result"
-            usleep(100_000)
-        }
-        throw Bench.Failure("\(contender.name), iperf3: \(complaint)")
-    }
-
-    /// CPU seconds of the ksoftirqd threads; what softirqs take otherwise counts for whom they interrupt.
-    private static func softirqSeconds() throws -> Double {
-        var ticks = 0
-        for thread in threads {
-            let fields = try Bench.text(of: "/proc/\(thread)/stat").split(separator: " ")
-            ticks += (Int(fields[13]) ?? 0) + (Int(fields[14]) ?? 0)
-        }
-        return Double(ticks) / Double(sysconf(Int32(_SC_CLK_TCK)))
-    }
-
-    private static let threads: [Int] = (1...1000).filter { pid in
-        (try? Bench.text(of: "/proc/\(pid)/comm"))?.hasPrefix("ksoftirqd/") ?? false
-    }
-
-    // MARK: Packets
 
     /// Thousands that arrived a second.
     private static func datagrams(_ contender: StreamLab, milliseconds: UInt32) throws -> Double {
