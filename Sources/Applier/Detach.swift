@@ -52,7 +52,7 @@ public enum Detach {
         }
         let links = try netlink.links()
         for link in links where link.xdp != 0 {
-            guard let found = try ProgramInfo.find(link.xdp), ProgramName(kernel: found.name) == .xdp else { continue }
+            guard try ProgramName.find(link.xdp) == .xdp else { continue }
             try KernelStore.removeXDP(link)
             removed.append("program \(ProgramName.xdp.rawValue) on \(link.name)")
         }

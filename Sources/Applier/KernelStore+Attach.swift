@@ -99,7 +99,7 @@ extension KernelStore {
 
     /// Removes the XDP program of a link if it is ours.
     static func removeXDP(_ link: Link) throws(BPFError) {
-        guard let found = try ProgramInfo.find(link.xdp), ProgramName(kernel: found.name) == .xdp else { return }
+        guard try ProgramName.find(link.xdp) == .xdp else { return }
         let raw = bpf_prog_get_fd_by_id(link.xdp)
         if raw < 0, failure(raw) == ENOENT { return }
         let program = Descriptor(owning: try check(raw, "open", "program \(link.xdp)"))

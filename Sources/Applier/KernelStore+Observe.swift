@@ -18,7 +18,7 @@ private struct ProgramNames {
     subscript(program: UInt32) -> ProgramName? {
         mutating get throws(BPFError) {
             if let name = known[program] { return name }
-            let name = try ProgramInfo.find(program).flatMap { ProgramName(kernel: $0.name) }
+            let name = try ProgramName.find(program)
             known[program] = .some(name)
             return name
         }

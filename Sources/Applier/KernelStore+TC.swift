@@ -91,7 +91,7 @@ extension KernelStore {
     static func ours(_ filters: [Filter]) throws(BPFError) -> [(filter: Filter, program: ProgramName)] {
         var ours: [(filter: Filter, program: ProgramName)] = []
         for filter in filters where filter.program != 0 {
-            guard let found = try ProgramInfo.find(filter.program), let name = ProgramName(kernel: found.name) else { continue }
+            guard let name = try ProgramName.find(filter.program) else { continue }
             ours.append((filter, name))
         }
         return ours

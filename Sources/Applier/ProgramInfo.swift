@@ -55,6 +55,11 @@ enum ProgramName: String, CaseIterable, Sendable {
         self = found
     }
 
+    /// Which of ours the program of that id is; nil if it is none, or has gone.
+    static func find(_ id: UInt32) throws(BPFError) -> ProgramName? {
+        try ProgramInfo.find(id).flatMap { ProgramName(kernel: $0.name) }
+    }
+
     /// Its pin below the directory; nil: `programs` holds it.
     var pin: String? {
         switch self {

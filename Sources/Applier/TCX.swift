@@ -62,7 +62,7 @@ enum TCX {
     static func ours(_ ifindex: UInt32, _ direction: Filter.Direction) throws(BPFError) -> [(id: UInt32, program: ProgramName)] {
         var ours: [(id: UInt32, program: ProgramName)] = []
         for id in try programs(ifindex, direction) {
-            guard let found = try ProgramInfo.find(id), let name = ProgramName(kernel: found.name) else { continue }
+            guard let name = try ProgramName.find(id) else { continue }
             ours.append((id, name))
         }
         return ours
