@@ -50,16 +50,16 @@ enum Attach {
         var more: [Double] = []
         for _ in 0..<bench.rounds {
             for count in counts {
-                let (cost, again) = try await cost(from: base, to: base + count, times: 5)
+                let (cost, again) = try await cost(from: base, to: base + count, times: count < 1000 ? 20 : 5)
                 each[count, default: []].append(cost)
                 idle[count, default: []].append(again)
             }
-            more.append(try await cost(from: most, to: most + 1, times: 20).each)
+            more.append(try await cost(from: most, to: most + 1, times: 40).each)
         }
         var section = Report.Section(
             "attach", "6. Attaching endpoints",
             note:
-                "time of an `apply` that attaches so many beside \(base), less that of the same `apply` again, which finds nothing to do; by endpoint; five times a round (one more: twenty), and the least counts"
+                "time of an `apply` that attaches so many beside \(base), less that of the same `apply` again, which finds nothing to do; by endpoint; twenty times a round (1,000: five; one more: forty), and the least counts"
         )
         for count in counts {
             section.add("each", PacketCosts.grouped(count), unit: "ms", Samples(values: each[count] ?? []))
