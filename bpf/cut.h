@@ -1,11 +1,17 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0) */
 /*
- * A GSO packet of an endpoint's own tunnel. Whoever segments it behind us knows of one tunnel only and leaves
- * the lengths of the whole in its middle headers. So it is segmented before: sent by lo, which takes no GSO
- * packet of a tunnel, the stack cuts it and computes its checksums; at lo's ingress each segment is led back
- * to the port that it came in by, as if the endpoint had sent it.
+ * GSO packets that nobody behind us could cut up rightly:
  *
- * The secret mark tells these segments from whatever else goes by lo, the priority names their port.
+ * - At a port, one of an endpoint's own tunnel. Whoever segments it in ours knows of one tunnel only and
+ * leaves the lengths of the whole in its middle headers.
+ * - At the uplink, datagrams in Geneve. An skb says for ever that it is a tunnel's: once it has left the
+ *   tunnel, a socket that wants single datagrams loses it.
+ *
+ * So they are segmented before: sent by lo, which takes no GSO packet of a tunnel, the stack cuts them and
+ * computes their checksums; at lo's ingress each segment is led back to the interface that it came in by, as
+ * if it had come alone.
+ *
+ * The secret mark tells these segments from whatever else goes by lo, the priority names their interface.
  */
 #ifndef MIZAR_CUT_H
 #define MIZAR_CUT_H
@@ -48,27 +54,36 @@ static __always_inline int send_by_loopback(struct __sk_buff *skb, int *verdict)
 	return 0;
 }
 
+/* Whether a program of ours that sends packets by lo is at that interface. */
+static __always_inline bool is_cutting(__u32 ifindex)
+{
+	const __u32 zero = 0;
+	const struct mzr_config *row = bpf_map_lookup_elem(&config, &zero);
+
+	return (row && row->uplink == ifindex) || bpf_map_lookup_elem(&ports, &ifindex);
+}
+
 /* tc ingress of lo. */
 static __always_inline int loopback_program(struct __sk_buff *skb)
 {
 	const __u32 zero = 0;
 	const __u32 *own;
-	__u32 port;
+	__u32 ifindex;
 
 	if (!skb->mark)
 		return TC_ACT_UNSPEC;
 	own = bpf_map_lookup_elem(&mark, &zero);
-	port = skb->priority;
-	if (!own || skb->mark != *own || !bpf_map_lookup_elem(&ports, &port))
+	ifindex = skb->priority;
+	if (!own || skb->mark != *own || !is_cutting(ifindex))
 		return TC_ACT_UNSPEC;
-	/* Nobody cut it: at the port it would only be sent here again. */
+	/* Nobody cut it: there it would only be sent here again. */
 	if (skb->gso_size) {
 		count_drop(MZR_DROP_INTERNAL, skb->len);
 		return TC_ACT_SHOT;
 	}
 	skb->mark = 0;
 	skb->priority = 0;
-	return bpf_redirect(port, BPF_F_INGRESS);
+	return bpf_redirect(ifindex, BPF_F_INGRESS);
 }
 
 #endif /* MIZAR_CUT_H */

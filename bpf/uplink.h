@@ -7,6 +7,7 @@
 #define MIZAR_UPLINK_H
 
 #include "control.h"
+#include "cut.h"
 
 /* Where an inner packet that came in by the underlay goes; shared with XDP. */
 static __always_inline int decide_inner(struct cursor *c, const struct mzr_config *row,
@@ -157,6 +158,9 @@ static __always_inline int uplink_frame(struct __sk_buff *skb, int *verdict)
 	if (go == GO_DROP)
 		return way.reason;
 	if (go == GO_PORT) {
+		/* Only TCP's are of use as one to whoever gets them. */
+		if (skb->gso_size && in.protocol != IPPROTO_TCP)
+			return send_by_loopback(skb, verdict);
 		reason = decapsulate(skb, &out, &in);
 		if (reason)
 			return reason;

@@ -98,7 +98,6 @@ extension Lab {
         try await Command.forEach(wrong) { link throws(LabError) in
             try await Command.ip(layout.hostLines(link), in: link.namespace)
         }
-        try segmentDatagrams(layout.hosts)
         // Before a host forwards in XDP; what no host needs any more stays until all have left it.
         if layout.needsChecksums { try setTransmitChecksum(false, layout.hosts) }
         try setReceiveAggregation(true, layout.hosts.filter(\.isXDP))
@@ -108,17 +107,6 @@ extension Lab {
     private func releaseOffloads(_ layout: Layout) throws(LabError) {
         if !layout.needsChecksums { try setTransmitChecksum(true, layout.hosts) }
         try setReceiveAggregation(false, layout.hosts.filter { !$0.isXDP })
-    }
-
-    /// Datagrams that were sent as one (UDP_SEGMENT) leave a host as many, as they do by a network card. The skb of a tunnel's
-    /// packet stays one to the receiver's stack, which cannot take it apart for a socket that wants single datagrams.
-    private func segmentDatagrams(_ links: [Layout.HostLink]) throws(LabError) {
-        for link in links {
-            let isSet = try Namespace.within(link.namespace) { Offload.segmentDatagrams(interface: link.interface) }
-            guard isSet else {
-                throw LabError("set UDP segmentation offload of", "\(link.interface) of \(link.host)", cause: Files.errorText())
-            }
-        }
     }
 
     private func setTransmitChecksum(_ isOn: Bool, _ links: [Layout.HostLink]) throws(LabError) {

@@ -35,7 +35,7 @@ public struct Lab: Sendable {
     // MARK: Names
 
     var prefix: String { "mizar-\(name)." }
-    var underlayNamespace: String { prefix + "underlay" }
+    public var underlayNamespace: String { prefix + "underlay" }
 
     /// The name of a host's network namespace, as `ip netns` lists it.
     public func namespace(host: String) -> String { prefix + "host." + host }

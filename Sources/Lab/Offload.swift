@@ -5,8 +5,5 @@ enum Offload: UInt32 {
     case transmitChecksum = 0x17  // ETHTOOL_STXCSUM
     case receiveAggregation = 0x2c  // ETHTOOL_SGRO
 
-    /// `tx-udp-segmentation`, which has no command of its own.
-    static func segmentDatagrams(interface: String) -> Bool { mzr_disable_feature(interface, "tx-udp-segmentation") == 0 }
-
     func set(_ isOn: Bool, interface: String) -> Bool { mzr_set_offload(interface, rawValue, isOn ? 1 : 0) == 0 }
 }

@@ -14,10 +14,6 @@ long mzr_file_system_type(const char *path);
  * network namespace; -1 and errno on failure. */
 int mzr_set_offload(const char *interface, unsigned int command, int on);
 
-/* Switches a feature off that has no command of its own, by the name that `ethtool -k` gives it; -1 and errno
- * on failure. */
-int mzr_disable_feature(const char *interface, const char *name);
-
 /* unshare(2): the calling thread gets a fresh network namespace of its own; -1 and errno on failure. A shim
  * because glibc declares it to _GNU_SOURCE alone. */
 int mzr_leave_network(void);
