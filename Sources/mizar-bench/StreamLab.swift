@@ -27,7 +27,7 @@ struct StreamLab {
 
     /// Bridges on the hosts; between them VXLAN, or nothing but the underlay.
     func bridges(isOverlay: Bool) async throws {
-        let underlay = lab.namespace(host: "underlay")
+        let underlay = lab.underlayNamespace
         try await Command.ip(([underlay, client, server] + Self.hosts.map(host)).map { "netns add \($0)" })
         try await Command.ip(
             ["link add name br0 type bridge stp_state 0 forward_delay 0 mcast_snooping 0", "link set br0 up"], in: underlay)
@@ -60,10 +60,16 @@ struct StreamLab {
         for number in Self.hosts { try await bench.run("ip", "link", "set", "dev", "eth0", "xdp", "pinned", path, in: host(number)) }
     }
 
-    /// Switches the segmentation offload of the hosts' uplinks.
-    func offload(_ state: String, _ bench: Bench) async throws {
+    /// Single packets on the underlay, which the hosts' uplinks receive as cards do: polled, and joined where the kernel can (GRO).
+    func segment(_ bench: Bench) async throws {
+        let underlay = lab.underlayNamespace
+        let ports = try await bench.run("ip", "-br", "link", "show", "type", "veth", in: underlay).split(separator: "\n")
+        // A veth polls if the other end hands on single packets.
+        for port in ports.compactMap({ $0.split(separator: "@").first }) {
+            try await bench.run("ethtool", "-K", String(port), "tso", "off", "gso", "off", in: underlay)
+        }
         for number in Self.hosts {
-            try await bench.run("ethtool", "-K", "eth0", "tso", state, "gso", state, in: host(number))
+            try await bench.run("ethtool", "-K", "eth0", "tso", "off", "gso", "off", "gro", "on", in: host(number))
         }
     }
 
