@@ -4,7 +4,7 @@ import Topology
 
 /// Takes everything of ours off a host.
 public enum Detach {
-    /// Removes, in the network namespace of the calling thread and below `directory`: devices of host endpoints, programs of
+    /// Removes, in the network namespace of the calling thread and below `directory`: devices, programs of
     /// tcx, filters, clsact qdiscs that have no other filter, XDP, pins, and the directory. Whatever is gone already is fine, so it may be killed and run again.
     ///
     /// - Parameters:
@@ -49,6 +49,11 @@ public enum Detach {
             let name = "device \(device.name.isEmpty ? device.port : device.name)"
             try devices.remove(device, name)
             removed.append(name + (device.endpoint.isEmpty ? "" : " of \(device.endpoint)"))
+        }
+        let offload = try ReceiveOffload()
+        if let device = try offload.found() {
+            try offload.remove(device)
+            removed.append("device \(device.name)")
         }
         let links = try netlink.links()
         for link in links where link.xdp != 0 {

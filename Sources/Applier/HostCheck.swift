@@ -47,7 +47,7 @@ public enum HostCheck {
         try NetlinkSocket().addresses().values.joined().sorted()
     }
 
-    /// Who has a UDP port, in a user's words; nil if it is free.
+    /// Who has a UDP port, in a user's words; nil if it is free, or has our own socket.
     ///
     /// The kernel's own tunnels, VXLAN or Geneve, are listed like any socket, but no process holds theirs.
     public static func portTaken(_ port: UInt16) throws(BPFError) -> String? {
@@ -60,7 +60,8 @@ public enum HostCheck {
             for line in try text(of: path).split(separator: "\n").dropFirst() {
                 let fields = line.split(separator: " ")
                 guard fields.count > 9, fields[1].split(separator: ":").last.map(String.init) == wanted else { continue }
-                return holder(ofSocket: String(fields[9])) ?? "the kernel (a tunnel such as VXLAN or Geneve)"
+                if let process = holder(ofSocket: String(fields[9])) { return process }
+                if try ReceiveOffload().port() != port { return "the kernel (a tunnel such as VXLAN or Geneve)" }
             }
         }
         return nil

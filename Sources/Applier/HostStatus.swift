@@ -56,6 +56,8 @@ public struct HostStatus: Hashable, Sendable {
     }
 
     public var observation: Observation
+    /// Whether the kernel joins packets of Geneve where they come in.
+    public var hasReceiveOffload: Bool
     /// By address.
     public var peers: [Peer]
     public var traffic: [Traffic]

@@ -72,7 +72,7 @@ extension KernelStore {
     }
 
     /// The row of an array; nil: it was never written.
-    private static func onlyRow(_ table: Table, _ map: borrowing PinnedMap) throws(BPFError) -> Record? {
+    static func onlyRow(_ table: Table, _ map: borrowing PinnedMap) throws(BPFError) -> Record? {
         let key: [UInt8] = [0, 0, 0, 0]
         guard let value = try map.value(of: key) else { return nil }
         return key.withUnsafeBytes { key in value.withUnsafeBytes { Record(table, key: key, value: $0) } }

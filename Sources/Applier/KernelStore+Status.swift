@@ -9,8 +9,11 @@ extension KernelStore {
         let observation = try observe()
         let names = Dictionary(
             observation.interfaces.map { ($0.ifindex, $0.name) }, uniquingKeysWith: { first, _ in first })
+        let config = observation.image.config
+        let receivePort = try ReceiveOffload().port()
         return HostStatus(
-            observation: observation, peers: try peers(observation.image.config), traffic: try traffic(names), drops: try drops(),
+            observation: observation, hasReceiveOffload: receivePort != nil && receivePort == config?.port, peers: try peers(config),
+            traffic: try traffic(names), drops: try drops(),
             tables: try fill(observation.image))
     }
 

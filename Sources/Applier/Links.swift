@@ -22,12 +22,20 @@ struct Link: Hashable, Sendable {
     var group: UInt32 = 0
     /// A veth's other end; 0: it is in another network namespace.
     var peer: UInt32 = 0
+    /// Of VXLAN.
+    var udpPort: UInt16 = 0
 }
 
 extension NetlinkSocket {
-    /// RTM_GETLINK: every interface of the namespace.
-    func links() throws(BPFError) -> [Link] {
-        try dump(Int(RTM_GETLINK), ifinfomsg(), "the interfaces") { message -> Link? in
+    /// RTM_GETLINK: the interfaces of the namespace.
+    ///
+    /// - Parameter kind: of a socket that asks strictly; the kernel leaves out all others, if it has any of that kind.
+    func links(kind: String? = nil) throws(BPFError) -> [Link] {
+        let more = { (message: inout NetlinkMessage) in
+            guard let kind else { return }
+            message.nest(Int(IFLA_LINKINFO)) { $0.add(Int(IFLA_INFO_KIND), kind) }
+        }
+        return try dump(Int(RTM_GETLINK), ifinfomsg(), "the interfaces", more: more) { message -> Link? in
             guard message.count >= MemoryLayout<ifinfomsg>.size else { return nil }
             let header = message.loadUnaligned(as: ifinfomsg.self)
             var link = Link(ifindex: UInt32(bitPattern: header.ifi_index), isUp: header.ifi_flags & 1 != 0)  // IFF_UP
@@ -42,7 +50,15 @@ extension NetlinkSocket {
                 case Int(IFLA_LINK_NETNSID): link.isPeerElsewhere = true
                 case Int(IFLA_LINKINFO):
                     forEachAttribute(of: value, after: 0) { type, value in
-                        if type == Int(IFLA_INFO_KIND) { link.kind = cString(value) }
+                        switch type {
+                        case Int(IFLA_INFO_KIND): link.kind = cString(value)
+                        case Int(IFLA_INFO_DATA) where link.kind == "vxlan":
+                            forEachAttribute(of: value, after: 0) { type, value in
+                                guard type == Int(IFLA_VXLAN_PORT), value.count == 2 else { return }
+                                link.udpPort = UInt16(bigEndian: value.loadUnaligned(as: UInt16.self))
+                            }
+                        default: break
+                        }
                     }
                 case Int(IFLA_XDP):
                     forEachAttribute(of: value, after: 0) { type, value in

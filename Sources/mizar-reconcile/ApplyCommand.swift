@@ -102,7 +102,9 @@ struct ApplyCommand: ParsableCommand {
             throw Exit.refused
         }
         if output.format == .text, !output.quiet { try Output.print(plan.text) }
-        try report(Reconciliation.Result(plan: plan, outcome: Executor.apply(plan, to: store) { _ in }))
+        let outcome = Executor.apply(plan, to: store) { _ in }
+        if outcome.failed == nil { Reconciliation.keepReceiveOffload(store, output.logger) }
+        try report(Reconciliation.Result(plan: plan, outcome: outcome))
     }
 
     /// Refuses a plan of another machine, before anything is touched.

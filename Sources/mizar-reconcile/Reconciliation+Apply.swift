@@ -50,6 +50,7 @@ extension Reconciliation {
         try announce(plan)
         let outcome = Executor.apply(plan, to: store) { step in logger.debug("\(step.subject): \(step.detail)") }
         if outcome.failed == nil {
+            Self.keepReceiveOffload(store, logger)
             do {
                 try Mirror.rememberApplied(repo: source.repo, cache: source.revision.cache, commit: desired.commit, host: host.host)
             } catch {
@@ -57,5 +58,14 @@ extension Reconciliation {
             }
         }
         return Result(plan: plan, outcome: outcome)
+    }
+
+    /// After a plan that was carried out. `status` says whether it is there.
+    static func keepReceiveOffload(_ store: KernelStore, _ logger: Logger) {
+        do {
+            try store.keepReceiveOffload()
+        } catch {
+            logger.debug("packets from other hosts come in one by one: \(error)")
+        }
     }
 }

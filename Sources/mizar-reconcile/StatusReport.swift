@@ -53,6 +53,8 @@ struct StatusReport: Encodable {
         let port: UInt16
         /// Taken, too, while the cluster's port changes.
         let otherPorts: [UInt16]
+        /// Whether the kernel joins what comes in there (GRO).
+        let receiveOffload: Bool
         let mtu: UInt16
         /// Of endpoints: what always fits.
         let usableMtu: UInt16
@@ -90,7 +92,7 @@ struct StatusReport: Encodable {
         uplink = image.config.map { config in
             Uplink(
                 interface: interfaces[config.uplink]?.name, address: config.address, port: config.port,
-                otherPorts: config.otherPorts, mtu: config.mtu, usableMtu: config.usableMTU,
+                otherPorts: config.otherPorts, receiveOffload: status.hasReceiveOffload, mtu: config.mtu, usableMtu: config.usableMTU,
                 mode: status.datapath?.mode ?? .none, reason: status.datapath?.reason ?? .chosen)
         }
         var addresses: [UInt32: [IPAddress]] = [:]
@@ -144,7 +146,9 @@ struct StatusReport: Encodable {
         let place = uplink.interface.map { " on \($0), \(Self.words(uplink))" } ?? ", whose interface is awaited"
         let mtu = uplink.interface == nil ? "" : "MTU \(uplink.mtu), endpoints' at most \(uplink.usableMtu), "
         let ports = (["\(uplink.port)"] + uplink.otherPorts.map { "and from \($0)" }).joined(separator: " ")
-        lines.append("Underlay: \(uplink.address)\(place); Geneve on UDP port \(ports), \(mtu)\(peers) peers")
+        lines.append(
+            "Underlay: \(uplink.address)\(place); Geneve on UDP port \(ports), \(uplink.receiveOffload ? "" : "no ")GRO, \(mtu)\(peers) peers"
+        )
         for peer in hosts where peer.state == .silent {
             lines.append("Silent: host \(peer.address) does not answer and is avoided")
         }

@@ -79,60 +79,90 @@ import Testing
         }
     }
 
-    /// Datagrams from a host to h2.
-    private static func send(_ count: Int, of bytes: Int, to port: Int) -> String {
-        "import socket; made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); "
-            + "[made.sendto(bytes(\(bytes)), ('172.16.0.2', \(port))) for _ in range(\(count))]"
-    }
-
-    /// `rx-udp-gro-forwarding` joins what comes in with an outer checksum. Geneve of ours has none, and arrives as it was sent.
-    @Test func datagramsJoinedByTheUplink() async throws {
-        let fleet = DatapathFactTests.fleet("tc")
+    /// Single packets come in, as from a card: the kernel joins what has the same way, whatever else it joins, and all
+    /// arrives as it was sent.
+    @Test(.enabled(if: Tool.exists("iperf3"), "iperf3 is not installed"), arguments: datapaths)
+    func packetsJoinedByTheUplink(datapath: String) async throws {
+        let fleet = DatapathFactTests.fleet(datapath)
         try await LabFixture.with(fleet) { lab in
-            let (h1, h2, underlay) = (lab.namespace(host: "h1"), lab.namespace(host: "h2"), lab.underlayNamespace)
-            func run(_ namespace: String, _ command: String...) async throws {
-                // Unlike nsenter, with a /sys of the namespace's own.
-                let outcome = try await Tool.execute(["ip", "netns", "exec", namespace] + command)
-                try #require(outcome.succeeded, "\(command): \(outcome.error)")
+            func set(_ namespace: String, _ interface: String, _ features: String...) async throws {
+                let outcome = try await Tool.execute(["ethtool", "-K", interface] + features, namespace: namespace)
+                try #require(outcome.succeeded, "\(features): \(outcome.error)")
             }
-            let ports = try await Tool.execute(["ip", "-br", "link", "show", "type", "veth"], namespace: underlay).output
+            let ports = try await Tool.execute(["ip", "-br", "link", "show", "type", "veth"], namespace: lab.underlayNamespace).output
             let names = ports.split(separator: "\n").compactMap { $0.split(separator: "@").first.map(String.init) }
             try #require(names.count == fleet.hosts.count)
-            // Single packets, which the other end of a veth joins only if it polls for them, and if some come at a time.
-            for port in names { try await run(underlay, "ethtool", "-K", port, "tso", "off", "gso", "off") }
-            try await run(h1, "ethtool", "-K", "eth0", "tso", "off", "gso", "off")
-            try await run(h2, "ethtool", "-K", "eth0", "gro", "on", "rx-udp-gro-forwarding", "on")
-            try await run(h2, "sh", "-c", "cd /sys/class/net/eth0 && echo 2 > napi_defer_hard_irqs && echo 2000000 > gro_flush_timeout")
-            /// Whether a packet larger than any that was sent comes to h2 before the one after `body`.
-            func joins(_ filter: String, _ body: () async throws -> Void) async throws -> Bool {
-                let words = ["tcpdump", "-ni", "eth0", "-Q", "in", "-l", "-c", "1", "\(filter) and greater 1700 or udp dst port 9"]
-                var first = ""
-                try await Tool.whileRunning(words, namespace: h2, log: "\(lab.git.folder)/joined") { capture in
-                    #expect(try await eventually { capture.output.contains("listening on") })
-                    try await body()
-                    try await run(h1, LabFixture.python, "-c", Self.send(1, of: 1, to: 9))
-                    #expect(try await eventually { capture.output.contains("1 packet captured") })
-                    first = capture.output
-                }
-                return !first.contains("172.16.0.2.9:")
-            }
-            let others = try await joins("udp dst port 7000") {
-                try await run(h1, LabFixture.python, "-c", Self.send(20_000, of: 1000, to: 7000))
-            }
-            #expect(others, "what is not ours is joined")
+            // A veth polls, and joins, if the other end hands on single packets.
+            for port in names { try await set(lab.underlayNamespace, port, "tso", "off", "gso", "off") }
+            try await set(lab.namespace(host: "h1"), "eth0", "tso", "off", "gso", "off")
+            let h2 = lab.namespace(host: "h2")
+            try await set(h2, "eth0", "gro", "on")
             #expect(try await lab.pings("acme/prod/web/a", "10.0.1.11"))
-            try await Tool.whileRunning(
-                ["iperf3", "-s", "--forceflush"], namespace: lab.namespace(endpoint: "acme/prod/web/b"), log: "\(lab.git.folder)/iperf"
-            ) { server in
+            let b = lab.namespace(endpoint: "acme/prod/web/b")
+            try await Tool.whileRunning(["iperf3", "-s", "--forceflush"], namespace: b, log: "\(lab.git.folder)/iperf") { server in
                 #expect(try await eventually { server.output.contains("listening") })
-                let ours = try await joins("udp dst port 6081") {
-                    let outcome = try await lab.inside("acme/prod/web/a", "iperf3", "-n", "100M", "-c", "10.0.1.11")
-                    #expect(outcome.succeeded, "\(outcome.output)\(outcome.error)")
+                for feature in ["rx-gro-list", "rx-udp-gro-forwarding"] {
+                    for state in ["on", "off"] {
+                        try await set(h2, "eth0", feature, state)
+                        #expect(try await Self.joins(lab), "\(feature) \(state)")
+                        try await Self.exchangeDatagrams(lab, "\(feature) \(state)")
+                    }
                 }
-                #expect(!ours)
+                // Nothing else joins them, and who removes it gets it back.
+                #expect(try await lab.on("h2", "ip", "link", "del", "mizar-gro").succeeded)
+                #expect(try await lab.status("h2").uplink?.receiveOffload == false)
+                #expect(try await !Self.joins(lab))
+                let again = try await lab.apply("h2")
+                #expect(again.succeeded && again.output.contains("No changes."), "\(again.output)\(again.error)")
+                #expect(try await lab.status("h2").uplink?.receiveOffload == true)
+                #expect(try await Self.joins(lab))
             }
             let drops = try await lab.drops("h2")
             #expect(Set(drops.keys).isSubset(of: ["multicast"]), "\(drops)")
+        }
+    }
+
+    /// Whether of a stream from a to b a packet comes to h2 that is larger than any that h1 sent.
+    private static func joins(_ lab: LabFixture) async throws -> Bool {
+        let marker = "import socket; socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'', ('172.16.0.2', 9))"
+        let words = ["tcpdump", "-ni", "eth0", "-Q", "in", "-l", "-c", "1", "udp dst port 6081 and greater 1700 or udp dst port 9"]
+        var first = ""
+        try await Tool.whileRunning(words, namespace: lab.namespace(host: "h2"), log: "\(lab.git.folder)/joined") { capture in
+            #expect(try await eventually { capture.output.contains("listening on") })
+            let outcome = try await lab.inside("acme/prod/web/a", "iperf3", "-n", "50M", "-c", "10.0.1.11")
+            #expect(outcome.succeeded, "\(outcome.output)\(outcome.error)")
+            // After all of it, so that there is something to see if nothing was joined.
+            #expect(try await lab.on("h1", LabFixture.python, "-c", marker).succeeded)
+            #expect(try await eventually { capture.output.contains("1 packet captured") })
+            first = capture.output
+        }
+        return !first.contains("172.16.0.2.9:")
+    }
+
+    /// From a to b, so many at a time as a socket has room for, of which each must arrive.
+    private static func exchangeDatagrams(_ lab: LabFixture, _ feature: String) async throws {
+        let receive = """
+            import socket
+            made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); made.bind(("", 7000)); print("ready", flush=True)
+            while True:
+                for number in range(30):
+                    data, sender = made.recvfrom(65536)
+                    assert len(data) == 1000 and data[0] == number, (number, len(data), data[0])
+                made.sendto(b"", sender)
+            """
+        let send = """
+            import socket
+            made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); made.connect(("10.0.1.11", 7000)); made.settimeout(5)
+            for _ in range(20):
+                for number in range(30): made.send(bytes([number]) + bytes(999))
+                made.recv(1)
+            """
+        try await Tool.whileRunning(
+            [LabFixture.python, "-c", receive], namespace: lab.namespace(endpoint: "acme/prod/web/b"), log: "\(lab.git.folder)/exchange"
+        ) { server in
+            #expect(try await eventually { server.output.contains("ready") })
+            let outcome = try await lab.inside("acme/prod/web/a", LabFixture.python, "-c", send)
+            #expect(outcome.succeeded, "\(feature): \(server.output)\(outcome.error)")
         }
     }
 }

@@ -259,6 +259,7 @@ import Testing
                         #expect(try await lab.apply(host, "--through", round.phase).succeeded)
                         let uplink = try await lab.status(host).uplink
                         #expect(uplink?.port == round.port && uplink?.otherPorts == round.others, "\(round.phase) on \(host)")
+                        #expect(uplink?.receiveOffload == true, "\(round.phase) on \(host)")
                     }
                 }
             }

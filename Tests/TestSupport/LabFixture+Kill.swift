@@ -35,7 +35,7 @@ extension LabFixture {
         found += qdiscs.filter { $0.contains("clsact") }.map(String.init)
         for words in [["-o", "link"], ["route"], ["-6", "route"], ["rule"], ["-6", "rule"]] {
             let lines = try await Tool.execute(["ip"] + words, namespace: namespace(host: host)).output.split(separator: "\n")
-            found += lines.filter { $0.contains("mzr") || $0.contains("mzp") || $0.contains("proto 109") }.map(String.init)
+            found += lines.filter { line in ["mzr", "mzp", "mizar-gro", "proto 109"].contains { line.contains($0) } }.map(String.init)
         }
         if try await Tool.execute(["test", "-e", bpffs(host)]).succeeded { found.append("folder \(bpffs(host))") }
         if try await forwardsOnLoopback(host), try await !forwards(host, "default") { found.append("forwarding on lo") }

@@ -48,6 +48,7 @@ extension LabFixture {
         public struct Uplink: Decodable, Sendable {
             public var port: Int
             public var otherPorts: [Int]
+            public var receiveOffload: Bool
             public var usableMtu: Int
             public var mode: String
             public var reason: String
