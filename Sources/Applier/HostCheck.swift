@@ -60,8 +60,9 @@ public enum HostCheck {
             for line in try text(of: path).split(separator: "\n").dropFirst() {
                 let fields = line.split(separator: " ")
                 guard fields.count > 9, fields[1].split(separator: ":").last.map(String.init) == wanted else { continue }
-                if let process = holder(ofSocket: String(fields[9])) { return process }
-                if try ReceiveOffload().port() != port { return "the kernel (a tunnel such as VXLAN or Geneve)" }
+                // Beside it nobody gets the port.
+                if try ReceiveOffload().port() == port { return nil }
+                return holder(ofSocket: String(fields[9])) ?? "the kernel (a tunnel such as VXLAN or Geneve)"
             }
         }
         return nil
