@@ -26,7 +26,7 @@ struct Differ {
     /// The order of a plan's steps: make before break.
     enum Rank: Int, Comparable {
         case capacity, disown, programs, foreign, waits, release, devices, base, ports, attach, datapath
-        case leaving, sending, endpoints, lengths, networks, vpcs, configure
+        case leaving, sending, endpoints, lengths, networks, vpcs, arrivals, configure
         case detach, removeVPCs, removeNetworks, removeEndpoints, shrink, removePorts, removeDevices, removeHosts
         case waited, applied
 
@@ -211,8 +211,15 @@ struct Differ {
     }
 
     private mutating func diffEndpoints(from start: Image) {
+        // Of these, rows of networks and the VPC promise that those of endpoints are there.
+        let held = Set(next.vpcs.filter(\.value.held).keys).union(next.networks.filter(\.value.held).keys.map(\.vni))
         for (key, row) in next.endpoints where start.endpoints[key] != row {
             let found = start.endpoints[key]
+            // What is delivered here is answered from the first packet on: ARP asks for the rows of networks and the VPC.
+            if found == nil, row.kind == .local, !held.contains(key.vni) {
+                schedule(.arrivals, .add, before: nil, after: .endpoint(key, row))
+                continue
+            }
             let moves = found.map { $0.kind == .remote && row.kind == .remote && $0.host != row.host } ?? false
             schedule(
                 moves ? rank(.endpoints, from: [found?.host ?? row.host], to: [row.host]) : .endpoints,
