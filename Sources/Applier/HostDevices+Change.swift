@@ -38,14 +38,14 @@ extension HostDevices {
             message.add(Int(IFLA_MTU), UInt32(device.mtu))
             message.add(Int(IFLA_GROUP), Self.group)
         }
-        var message = NetlinkMessage(change: Int(RTM_NEWLINK), flags: NLM_F_CREATE | NLM_F_EXCL, Self.header(device.ifindex))
+        var message = NetlinkMessage(change: Int(RTM_NEWLINK), flags: NLM_F_CREATE | NLM_F_EXCL, NetlinkSocket.header(device.ifindex))
         describe(device.name, &message)
         message.add(Int(IFLA_ADDRESS), device.mac.bytes)
         message.nest(Int(IFLA_LINKINFO)) { message in
             message.add(Int(IFLA_INFO_KIND), "veth")
             message.nest(Int(IFLA_INFO_DATA)) { message in
                 message.nest(Int(VETH_INFO_PEER)) { message in
-                    message.append(Self.header(device.portIndex))
+                    message.append(NetlinkSocket.header(device.portIndex))
                     describe(device.port, &message)
                 }
             }
@@ -77,7 +77,7 @@ extension HostDevices {
 
     private func rename(_ ifindex: UInt32, to name: String, _ subject: String) throws(BPFError) {
         do throws(BPFError) {
-            try link(ifindex, subject) { $0.add(Int(IFLA_IFNAME), name) }
+            try netlink.set(link: ifindex, subject) { $0.add(Int(IFLA_IFNAME), name) }
         } catch {
             guard error.number == EBUSY else { throw error }
             try renameDown(ifindex, to: name, subject)
@@ -89,18 +89,18 @@ extension HostDevices {
     func renameDown(_ ifindex: UInt32, to name: String, _ subject: String) throws(BPFError) {
         // A name that cannot be had must not cost it what it has.
         guard if_nametoindex(name) == 0 else { throw BPFError("rename", subject, .errno(EEXIST)) }
-        try link(ifindex, subject, isUp: false)
-        try link(ifindex, subject) { $0.add(Int(IFLA_IFNAME), name) }
+        try netlink.set(link: ifindex, subject, isUp: false)
+        try netlink.set(link: ifindex, subject) { $0.add(Int(IFLA_IFNAME), name) }
     }
 
     /// Sets everything, in place.
     private func set(_ device: Device, _ subject: String) throws(BPFError) {
-        try link(device.portIndex, subject) { message in
+        try netlink.set(link: device.portIndex, subject) { message in
             message.add(Int(IFLA_MTU), UInt32(device.mtu))
             message.add(Int(IFLA_GROUP), Self.group)
             message.add(Int(IFLA_IFALIAS), Array(Self.alias(port: device.endpoint).utf8))
         }
-        try link(device.ifindex, subject) { message in
+        try netlink.set(link: device.ifindex, subject) { message in
             message.add(Int(IFLA_ADDRESS), device.mac.bytes)
             message.add(Int(IFLA_MTU), UInt32(device.mtu))
             message.add(Int(IFLA_GROUP), Self.group)
@@ -110,8 +110,8 @@ extension HostDevices {
         for setting in Setting.ofPort { try setting.set(on: device.port) }
         for setting in Setting.ofDevice { try setting.set(on: device.name) }
         try addRules(of: device.name)
-        try link(device.portIndex, subject, isUp: true)
-        try link(device.ifindex, subject, isUp: true)
+        try netlink.set(link: device.portIndex, subject, isUp: true)
+        try netlink.set(link: device.ifindex, subject, isUp: true)
         try setAddressesAndRoutes(device, subject)
     }
 
@@ -142,31 +142,10 @@ extension HostDevices {
 
     private func removeLink(of device: Device, _ subject: String) throws(BPFError) {
         let ifindex = device.ifindex == 0 ? device.portIndex : device.ifindex
-        do throws(BPFError) {
-            try netlink.request(NetlinkMessage(change: Int(RTM_DELLINK), Self.header(ifindex)), "remove", subject)
-        } catch {
-            guard error.number == ENODEV else { throw error }
-        }
+        try netlink.remove(link: ifindex, subject)
     }
 
     // MARK: Messages
-
-    private static func header(_ ifindex: UInt32) -> ifinfomsg {
-        var header = ifinfomsg()
-        header.ifi_index = Int32(bitPattern: ifindex)
-        return header
-    }
-
-    /// RTM_SETLINK.
-    private func link(
-        _ ifindex: UInt32, _ subject: String, isUp: Bool? = nil, _ attributes: (inout NetlinkMessage) -> Void = { _ in }
-    ) throws(BPFError) {
-        var header = Self.header(ifindex)
-        if let isUp { (header.ifi_flags, header.ifi_change) = (isUp ? 1 : 0, 1) }  // IFF_UP
-        var message = NetlinkMessage(change: Int(RTM_SETLINK), header)
-        attributes(&message)
-        try netlink.request(message, isUp.map { $0 ? "set up" : "set down" } ?? "set", subject)
-    }
 
     /// A host's address, without the routes and the duplicate detection that come with one by default.
     private func change(

@@ -78,6 +78,32 @@ extension NetlinkSocket {
         }
     }
 
+    /// RTM_SETLINK.
+    func set(
+        link ifindex: UInt32, _ subject: String, isUp: Bool? = nil, _ attributes: (inout NetlinkMessage) -> Void = { _ in }
+    ) throws(BPFError) {
+        var header = Self.header(ifindex)
+        if let isUp { (header.ifi_flags, header.ifi_change) = (isUp ? 1 : 0, 1) }  // IFF_UP
+        var message = NetlinkMessage(change: Int(RTM_SETLINK), header)
+        attributes(&message)
+        try request(message, isUp.map { $0 ? "set up" : "set down" } ?? "set", subject)
+    }
+
+    /// RTM_DELLINK; an interface that has gone is removed already.
+    func remove(link ifindex: UInt32, _ subject: String) throws(BPFError) {
+        do throws(BPFError) {
+            try request(NetlinkMessage(change: Int(RTM_DELLINK), Self.header(ifindex)), "remove", subject)
+        } catch {
+            guard error.number == ENODEV else { throw error }
+        }
+    }
+
+    static func header(_ ifindex: UInt32) -> ifinfomsg {
+        var header = ifinfomsg()
+        header.ifi_index = Int32(bitPattern: ifindex)
+        return header
+    }
+
     /// An address of an interface, with the length of the prefix that it was given with.
     struct InterfaceAddress: Hashable {
         var ifindex: UInt32

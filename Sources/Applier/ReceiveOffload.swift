@@ -41,18 +41,10 @@ struct ReceiveOffload: ~Copyable {
         guard let device else { throw BPFError("create", Self.subject, .errno(ENODEV)) }
         guard !device.isUp else { return }
         try Self.setting.set(on: device.name)
-        var header = Self.header(device)
-        (header.ifi_flags, header.ifi_change) = (1, 1)  // IFF_UP
-        try netlink.request(NetlinkMessage(change: Int(RTM_SETLINK), header), "set up", Self.subject)
+        try netlink.set(link: device.ifindex, Self.subject, isUp: true)
     }
 
-    func remove(_ device: Link) throws(BPFError) {
-        do throws(BPFError) {
-            try netlink.request(NetlinkMessage(change: Int(RTM_DELLINK), Self.header(device)), "remove", Self.subject)
-        } catch {
-            guard error.number == ENODEV else { throw error }
-        }
-    }
+    func remove(_ device: Link) throws(BPFError) { try netlink.remove(link: device.ifindex, Self.subject) }
 
     private func create(_ port: UInt16) throws(BPFError) {
         var message = NetlinkMessage(change: Int(RTM_NEWLINK), flags: NLM_F_CREATE | NLM_F_EXCL, ifinfomsg())
@@ -66,12 +58,6 @@ struct ReceiveOffload: ~Copyable {
             }
         }
         try netlink.request(message, "create", Self.subject)
-    }
-
-    private static func header(_ device: Link) -> ifinfomsg {
-        var header = ifinfomsg()
-        header.ifi_index = Int32(bitPattern: device.ifindex)
-        return header
     }
 }
 
