@@ -20,7 +20,59 @@ static __always_inline bool is_geneve(struct __sk_buff *skb, const struct mzr_co
 	struct outer out;
 	__u16 fragment;
 
-	return !skb->vlan_present && find_geneve(&c, row, &out, &fragment) != MZR_PASS;
+	return find_geneve(&c, row, &out, &fragment) != MZR_PASS;
+}
+
+/* Ethertypes of tags that switches and hosts take off: IEEE 802.1Q, 802.1ad, and 0x9100 before those. */
+static __always_inline bool is_tag(__be16 type)
+{
+	return is_vlan(type) || type == bpf_htons(0x9100);
+}
+
+/* Tags that are looked behind. Nobody stacks more, and what nobody can judge does not leave. */
+#define MZR_TAGS_MAX 4
+
+/*
+ * The same behind VLAN tags in the frame, none included: a tag does not keep a host from taking the packet.
+ * Tag 0 is none to Linux, and a port of a switch may take any other off. Global: verified by itself.
+ */
+__noinline int is_tagged_geneve(struct __sk_buff *skb)
+{
+	const __u32 zero = 0;
+	const struct mzr_config *row = bpf_map_lookup_elem(&config, &zero);
+	__u32 offset = offsetof(struct ethhdr, h_proto), header;
+	struct udphdr udp;
+	struct iphdr ip;
+	__be16 type = 0;
+	int i;
+
+	for (i = 0; i <= MZR_TAGS_MAX; i++) {
+		if (!row || bpf_skb_load_bytes(skb, offset, &type, sizeof(type)))
+			return false;
+		offset += sizeof(type);
+		if (!is_tag(type))
+			break;
+		offset += sizeof(__be16);
+	}
+	if (is_tag(type))
+		return true;
+	if (type != bpf_htons(ETH_P_IP) || bpf_skb_load_bytes(skb, offset, &ip, sizeof(ip)))
+		return false;
+	header = ip.ihl * 4;
+	if (ip.version != 4 || header < sizeof(ip) || ip.protocol != IPPROTO_UDP ||
+	    bpf_ntohs(ip.frag_off) & MZR_FRAGMENT_MASK ||
+	    bpf_skb_load_bytes(skb, offset + header, &udp, sizeof(udp)))
+		return false;
+	return is_geneve_port(row, udp.dest);
+}
+
+/* Whether the frame has a VLAN tag, in it or beside it. */
+static __always_inline bool is_tagged(struct __sk_buff *skb)
+{
+	struct cursor c = cursor_of_skb(skb);
+	const struct ethhdr *eth = peek(&c, 0, sizeof(*eth));
+
+	return skb->vlan_present || (eth && is_tag(eth->h_proto));
 }
 
 static __always_inline int guard_program(struct __sk_buff *skb)
@@ -35,8 +87,14 @@ static __always_inline int guard_program(struct __sk_buff *skb)
 		return TC_ACT_UNSPEC;
 	if (is_ours && is_laid_down())
 		return send_laid_down(skb, row);
-	if (!is_geneve(skb, row))
+	/* The programs put no tag on what they send. */
+	if (is_tagged(skb)) {
+		if (!is_tagged_geneve(skb))
+			return TC_ACT_UNSPEC;
+		is_ours = false;
+	} else if (!is_geneve(skb, row)) {
 		return TC_ACT_UNSPEC;
+	}
 	if (is_ours && from && (from == row->uplink || find_sender(from, moment(row)))) {
 		skb->mark = 0;
 		return TC_ACT_UNSPEC;
@@ -45,13 +103,14 @@ static __always_inline int guard_program(struct __sk_buff *skb)
 	return TC_ACT_SHOT;
 }
 
-/* While there is no program in a slot: Geneve waits, the host's own connections do not notice. */
-static __always_inline int without_program(struct __sk_buff *skb)
+/* While there is no program in a slot: Geneve waits, the host's own connections do not notice. Tagged frames
+ * that come in are others'. */
+static __always_inline int without_program(struct __sk_buff *skb, bool is_leaving)
 {
 	const __u32 zero = 0;
 	struct mzr_config *row = bpf_map_lookup_elem(&config, &zero);
 
-	if (!row || !is_geneve(skb, row))
+	if (!row || (is_tagged(skb) ? !is_leaving || !is_tagged_geneve(skb) : !is_geneve(skb, row)))
 		return TC_ACT_UNSPEC;
 	count_drop(MZR_DROP_NO_PROGRAM, skb->len);
 	return TC_ACT_SHOT;

@@ -70,12 +70,12 @@ SEC("tc")
 int mizar_uplink_entry(struct __sk_buff *skb)
 {
 	bpf_tail_call(skb, &programs, MZR_PROGRAM_UPLINK);
-	return without_program(skb);
+	return without_program(skb, false);
 }
 
 SEC("tc")
 int mizar_guard_entry(struct __sk_buff *skb)
 {
 	bpf_tail_call(skb, &programs, MZR_PROGRAM_GUARD);
-	return without_program(skb);
+	return without_program(skb, true);
 }

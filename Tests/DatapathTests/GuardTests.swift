@@ -12,7 +12,10 @@ private func packet(port: Int = 6081, _ change: (inout Packet.IPv4Fields) -> Voi
         Packet.ipv4(from: World.h1, to: World.h2, protocol: 17, Packet.udp(from: 50000, to: port, body), .init(change)))
 }
 
-private let tagged = Packet.frame(to: World.a1, from: World.a2, type: 0x8100, [0, 1] + packet().dropFirst(12))
+/// Behind tags, outermost first.
+private func tagged(_ tags: [(type: Int, tag: Int)], _ frame: [UInt8] = packet()) -> [UInt8] {
+    frame.prefix(12) + tags.flatMap { Packet.be16($0.type) + Packet.be16($0.tag) } + frame.dropFirst(12)
+}
 
 extension DatapathTests {
     @Test(
@@ -38,8 +41,29 @@ extension DatapathTests {
                     .drop(MZR_DROP_FOREIGN_SENDER)),
                 Fixture("\(program): a later fragment", program, packet { $0.fragmentOffset = 3 }, port: World.uplink, ingress: 0, .pass),
                 Fixture("\(program): another port", program, packet(port: 53), port: World.uplink, ingress: 0, .pass),
-                Fixture("\(program): a VLAN tag", program, tagged, port: World.uplink, ingress: 0, .pass),
+                Fixture(
+                    "\(program): another port behind a VLAN tag", program, tagged([(0x8100, 1)], packet(port: 53)), port: World.uplink,
+                    ingress: 0, .pass),
+                Fixture(
+                    "\(program): a later fragment behind a VLAN tag", program, tagged([(0x8100, 1)], packet { $0.fragmentOffset = 3 }),
+                    port: World.uplink, ingress: 0, .pass),
+                Fixture(
+                    "\(program): a VLAN tag on a packet of ours", program, tagged([(0x8100, 1)]), port: World.uplink, ingress: 11,
+                    mark: mark, .drop(MZR_DROP_FOREIGN_SENDER)),
             ]
+                + [
+                    ("802.1Q", [(0x8100, 100)]), ("a priority", [(0x8100, 0xa000)]), ("802.1ad", [(0x88a8, 1)]), ("0x9100", [(0x9100, 1)]),
+                    ("QinQ", [(0x88a8, 7), (0x8100, 8)]), ("four", [(0x88a8, 7), (0x8100, 8), (0x8100, 9), (0x8100, 10)]),
+                ].map { name, tags in
+                    Fixture(
+                        "\(program): behind tags: \(name)", program, tagged(tags), port: World.uplink, ingress: 0,
+                        .drop(MZR_DROP_FOREIGN_SENDER))
+                } + [
+                    Fixture(
+                        "\(program): behind more tags than anybody looks behind", program,
+                        tagged([(Int, Int)](repeating: (0x8100, 7), count: 5), packet(port: 53)), port: World.uplink, ingress: 0,
+                        .drop(MZR_DROP_FOREIGN_SENDER))
+                ]
         })
     func guards(_ fixture: Fixture) throws {
         try fixture.check()
@@ -82,6 +106,8 @@ extension DatapathTests {
             Fixture("uplink, Geneve", .uplinkEntry, packet(), port: World.uplink, .drop(MZR_DROP_NO_PROGRAM)),
             Fixture("uplink, other", .uplinkEntry, packet(port: 53), port: World.uplink, .pass),
             Fixture("guard, Geneve", .guardEntry, packet(), port: World.uplink, ingress: 11, mark: mark, .drop(MZR_DROP_NO_PROGRAM)),
+            Fixture("uplink, tagged Geneve", .uplinkEntry, tagged([(0x8100, 1)]), port: World.uplink, .pass),
+            Fixture("guard, tagged Geneve", .guardEntry, tagged([(0x8100, 1)]), port: World.uplink, ingress: 0, .drop(MZR_DROP_NO_PROGRAM)),
             Fixture("guard, other", .guardEntry, packet(port: 53), port: World.uplink, ingress: 0, .pass),
         ] { try fixture.check() }
     }
