@@ -18,9 +18,16 @@ struct control_packet {
 	struct mzr_control_option option;
 };
 
+/* How far a control packet is on its way. */
+enum control_state {
+	CONTROL_NONE,
+	CONTROL_LAID_DOWN, /* for the copy that comes next to the guard */
+	CONTROL_SENT,	   /* the copy became it, whole, and went out */
+};
+
 struct control {
 	struct control_packet packet;
-	__u32 is_laid_down; /* and to be sent */
+	__u32 state; /* enum control_state */
 };
 
 MZR_ARRAY(control, BPF_MAP_TYPE_PERCPU_ARRAY, struct control, 1);
@@ -36,26 +43,41 @@ struct said {
 
 MZR_ARRAY(said, BPF_MAP_TYPE_PERCPU_ARRAY, struct said, MZR_SAID_SLOTS);
 
-static __always_inline bool was_said(const struct mzr_endpoint_key *key, __be32 host, __u32 message)
+static __always_inline struct said what_was_said(const struct mzr_endpoint_key *key, __be32 host,
+						 __u32 message)
 {
 	const __be32 *word = const_words(&key->address);
-	__u32 what = absorb(absorb(message, host), key->vni), time = now() >> MZR_SAID_SHIFT;
-	struct said *slot;
-	__u32 place;
+	struct said said = {.what = absorb(absorb(message, host), key->vni), .time = now() >> MZR_SAID_SHIFT};
 
-	what = absorb(absorb(absorb(absorb(what, word[0]), word[1]), word[2]), word[3]);
-	what = mix32(what);
-	place = what & (MZR_SAID_SLOTS - 1);
-	slot = bpf_map_lookup_elem(&said, &place);
-	if (!slot || (slot->what == what && slot->time == time))
-		return true;
-	slot->what = what;
-	slot->time = time;
-	return false;
+	said.what = absorb(absorb(absorb(absorb(said.what, word[0]), word[1]), word[2]), word[3]);
+	said.what = mix32(said.what);
+	return said;
+}
+
+static __always_inline struct said *said_slot(const struct said *fresh)
+{
+	__u32 place = fresh->what & (MZR_SAID_SLOTS - 1);
+
+	return bpf_map_lookup_elem(&said, &place);
+}
+
+static __always_inline bool was_said(const struct said *fresh)
+{
+	const struct said *slot = said_slot(fresh);
+
+	return !slot || (slot->what == fresh->what && slot->time == fresh->time);
+}
+
+static __always_inline void keep_said(const struct said *fresh)
+{
+	struct said *slot = said_slot(fresh);
+
+	if (slot)
+		*slot = *fresh;
 }
 
 /* Sends a control packet to `host`. The packet at hand stays, and must be read anew. False: no copy of it
- * could become one. */
+ * could become one, so nothing was said. */
 static __always_inline bool say(struct __sk_buff *skb, const struct mzr_config *row, __be32 host,
 				const struct mzr_control_option *option, __u32 vni)
 {
@@ -65,7 +87,7 @@ static __always_inline bool say(struct __sk_buff *skb, const struct mzr_config *
 	struct control_packet *packet;
 	bool is_sent;
 
-	if (!own || !row_of_cpu)
+	if (!own || !row_of_cpu || !can_forget(skb))
 		return false;
 	packet = &row_of_cpu->packet;
 	__builtin_memset(packet, 0, sizeof(*packet));
@@ -86,11 +108,11 @@ static __always_inline bool say(struct __sk_buff *skb, const struct mzr_config *
 	packet->option.option_class = bpf_htons(MZR_OPTION_CLASS);
 	packet->option.type = MZR_OPTION_CONTROL;
 	packet->option.length = (sizeof(packet->option) - 4) / 4;
-	row_of_cpu->is_laid_down = true;
+	row_of_cpu->state = CONTROL_LAID_DOWN;
 	skb->mark = *own;
-	is_sent = !bpf_clone_redirect(skb, row->uplink, 0);
+	is_sent = !bpf_clone_redirect(skb, row->uplink, 0) && row_of_cpu->state == CONTROL_SENT;
 	skb->mark = 0;
-	row_of_cpu->is_laid_down = false;
+	row_of_cpu->state = CONTROL_NONE;
 	return is_sent;
 }
 
@@ -99,9 +121,10 @@ static __noinline int ask(struct __sk_buff *skb, const struct mzr_config *row, c
 			  const struct way *way)
 {
 	struct mzr_control_option option = {.message = MZR_MESSAGE_ASK};
+	struct said said = what_was_said(&in->to, 0, MZR_MESSAGE_ASK);
 	__u64 nonce;
 
-	if (was_said(&in->to, 0, MZR_MESSAGE_ASK))
+	if (was_said(&said))
 		return 0;
 	nonce = nonce_of(&in->to, now() >> MZR_PERIOD_SHIFT);
 	option.stage = way->stage;
@@ -109,7 +132,8 @@ static __noinline int ask(struct __sk_buff *skb, const struct mzr_config *row, c
 	__builtin_memcpy(option.address, in->to.address.bytes, sizeof(option.address));
 	option.nonce[0] = nonce >> 32;
 	option.nonce[1] = nonce;
-	say(skb, row, way->host, &option, in->to.vni);
+	if (say(skb, row, way->host, &option, in->to.vni))
+		keep_said(&said);
 	return 0;
 }
 
@@ -121,8 +145,10 @@ static __always_inline void ask_tables(struct __sk_buff *skb, const struct mzr_c
 		ask(skb, row, in, way);
 }
 
-/* An echo to a host that packets are sent to. One that could not be sent is not missed. */
-static __noinline int send_echo(struct __sk_buff *skb, const struct mzr_config *row, __be32 host)
+/* An echo to a host that packets are sent to. One that could not be sent is not missed. False: it is still
+ * due.
+ */
+static __noinline bool send_echo(struct __sk_buff *skb, const struct mzr_config *row, __be32 host)
 {
 	struct mzr_control_option option = {.message = MZR_MESSAGE_ECHO};
 	struct mzr_host *peer = bpf_map_lookup_elem(&hosts, &host);
@@ -130,15 +156,16 @@ static __noinline int send_echo(struct __sk_buff *skb, const struct mzr_config *
 	__u64 nonce, time = now();
 
 	if (!peer || !is_time_to_ask(peer, row, ticks(time)))
-		return 0;
+		return true;
 	address_v4(&key.address, host);
 	nonce = nonce_of(&key, time >> MZR_PERIOD_SHIFT);
 	__builtin_memcpy(option.address, key.address.bytes, sizeof(option.address));
 	option.nonce[0] = nonce >> 32;
 	option.nonce[1] = nonce;
-	if (say(skb, row, host, &option, 0))
-		expect_answer(peer, row, ticks(time));
-	return 0;
+	if (!say(skb, row, host, &option, 0))
+		return false;
+	expect_answer(peer, row, ticks(time));
+	return true;
 }
 
 /* The same, if it is time for one. */
@@ -146,10 +173,8 @@ static __always_inline void watch(struct __sk_buff *skb, const struct mzr_config
 {
 	struct peer *peer = find_peer(row, host, moment(row));
 
-	if (!peer || !peer->is_due)
-		return;
-	peer->is_due = false;
-	send_echo(skb, row, host);
+	if (peer && peer->is_due && send_echo(skb, row, host))
+		peer->is_due = false;
 }
 
 /*
@@ -181,11 +206,13 @@ static __noinline int tell_gone(struct __sk_buff *skb, const struct mzr_config *
 				const struct inner *in)
 {
 	struct mzr_control_option option = {.message = MZR_MESSAGE_GONE};
+	struct said said = what_was_said(&in->to, out->source, MZR_MESSAGE_GONE);
 
-	if (!row->uplink || was_said(&in->to, out->source, MZR_MESSAGE_GONE))
+	if (!row->uplink || was_said(&said))
 		return 0;
 	__builtin_memcpy(option.address, in->to.address.bytes, sizeof(option.address));
-	say(skb, row, out->source, &option, in->to.vni);
+	if (say(skb, row, out->source, &option, in->to.vni))
+		keep_said(&said);
 	return 0;
 }
 
@@ -339,7 +366,7 @@ static __always_inline bool is_laid_down(void)
 	const __u32 zero = 0;
 	struct control *row_of_cpu = bpf_map_lookup_elem(&control, &zero);
 
-	return row_of_cpu && row_of_cpu->is_laid_down;
+	return row_of_cpu && row_of_cpu->state == CONTROL_LAID_DOWN;
 }
 
 /*
@@ -365,7 +392,7 @@ static __always_inline int become_control(struct __sk_buff *skb)
 
 	if (!row_of_cpu)
 		return MZR_DROP_INTERNAL;
-	row_of_cpu->is_laid_down = false;
+	row_of_cpu->state = CONTROL_NONE;
 	/* An skb of IPv6 loses the difference of the headers in becoming one of IPv4. */
 	if (!forget_past(skb, ipv6 ? size + more : size) || (ipv6 && bpf_skb_change_proto(skb, type, 0)))
 		return MZR_DROP_INTERNAL;
@@ -384,6 +411,7 @@ static __always_inline int send_laid_down(struct __sk_buff *skb, const struct mz
 
 	if (!row_of_cpu || become_control(skb))
 		return TC_ACT_SHOT;
+	row_of_cpu->state = CONTROL_SENT;
 	return by_neighbour(row, find_gateway(skb, row, row_of_cpu->packet.ip.daddr));
 }
 

@@ -19,6 +19,10 @@
 
 #define MZR_UDPLITE 136
 
+/* Packets that a frame may stand for: 64 KiB of TCP's segments of 128 bytes. Each costs whoever cuts the
+ * frame up about a microsecond. */
+#define MZR_GSO_PACKETS 512
+
 enum fragment {
 	FRAGMENT_NONE,
 	FRAGMENT_FIRST,
@@ -82,7 +86,7 @@ static __always_inline bool has_ports(__u8 protocol)
 static __always_inline int read_upper(struct cursor *c, __u32 end, __u32 network, struct inner *in,
 				      __u32 hash)
 {
-	__u32 payload;
+	__u32 payload, packets;
 	__u8 *place;
 
 	in->packets = 1;
@@ -108,7 +112,10 @@ static __always_inline int read_upper(struct cursor *c, __u32 end, __u32 network
 	if (payload > end)
 		return MZR_DROP_MALFORMED;
 	in->headers = payload - network;
-	in->packets = (end - payload + c->gso - 1) / c->gso;
+	packets = (end - payload + c->gso - 1) / c->gso;
+	if (packets > MZR_GSO_PACKETS)
+		return MZR_DROP_MALFORMED;
+	in->packets = packets;
 	return 0;
 }
 

@@ -80,6 +80,10 @@ static __always_inline int port_packet(struct __sk_buff *skb, struct cursor *c, 
 
 	keep_whole(&in);
 	reason = read_inner(c, ethertype, ETH_HLEN, skb->len, &in);
+	if (!reason)
+		reason = judge_checksum(skb, &in, 0);
+	if (!reason && skb->gso_size)
+		reason = judge_gso(skb, &in);
 	if (reason)
 		return reason;
 	if (in.ipv6 && in.protocol == IPPROTO_ICMPV6 && in.fragment != FRAGMENT_LATER) {

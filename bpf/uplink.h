@@ -151,6 +151,8 @@ static __always_inline int uplink_frame(struct __sk_buff *skb, int *verdict)
 	if (reason == MZR_CONTROL)
 		return reason;
 	go = decide_inner(&c, row, &out, &in, &way, &heading);
+	if (go != GO_DROP && judge_checksum(skb, &in, out.inner))
+		return MZR_DROP_MALFORMED;
 	if (is_gone(&out, go, &way)) {
 		tell_gone(skb, row, &out, &in);
 		cursor_load(&c);

@@ -133,6 +133,7 @@ struct BPFObject: ~Copyable {
     /// What the programs must know of this kernel, and a key of this load's own.
     func setConstants() throws(BPFError) {
         try set("mzr_decap_flags", to: [HostCheck.kernelVersion() >= (6, 3) ? Self.decapIPv6 : 0])
+        try set("mzr_reads_kernel_structs", to: [HostCheck.kernelVersion() >= (6, 2) ? 1 : 0])
         try set("mzr_key", to: [UInt64.random(in: .min ... .max), UInt64.random(in: .min ... .max)])
     }
 

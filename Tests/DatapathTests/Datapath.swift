@@ -1,5 +1,7 @@
+@testable import Applier
 import CBPF
 import Glibc
+import Testing
 
 /// The real programs in the kernel, over maps of their own.
 final class Datapath: @unchecked Sendable {
@@ -16,6 +18,13 @@ final class Datapath: @unchecked Sendable {
         case control = "mizar_control"
         case icmp = "mizar_icmp"
         case loopback = "mizar_loopback"
+
+        /// All that the hook acts on. tcx takes any other verdict for "go on with the next program".
+        var verdicts: Set<UInt32> {
+            self == .xdp
+                ? [XDP_DROP.rawValue, XDP_PASS.rawValue, XDP_TX.rawValue, XDP_REDIRECT.rawValue]
+                : [UInt32(bitPattern: TC_ACT_UNSPEC), UInt32(TC_ACT_OK), UInt32(TC_ACT_SHOT), UInt32(TC_ACT_REDIRECT)]
+        }
 
         /// In the order of enum mzr_program.
         static let slots = [port, uplink, `guard`, control, icmp]
@@ -47,8 +56,8 @@ final class Datapath: @unchecked Sendable {
     /// The BTF types of a table of direct entries, which the object forgets once it is loaded.
     private let directTypes: (key: UInt32, value: UInt32)
 
-    /// `decapFlags`: what the loader puts into `mzr_decap_flags`.
-    init(decapFlags: UInt64 = 0) throws {
+    /// `decapFlags`, `readsKernelStructs`: what the loader puts into the constants of these names.
+    init(decapFlags: UInt64 = 0, readsKernelStructs: Bool = HostCheck.kernelVersion() >= (6, 2)) throws {
         var options = bpf_object_open_opts()
         options.sz = MemoryLayout<bpf_object_open_opts>.size
         guard let object = bpf_object__open_mem(mzr_object_bytes(), mzr_object_size(), &options) else {
@@ -58,7 +67,11 @@ final class Datapath: @unchecked Sendable {
         let table = bpf_map__inner_map(bpf_object__find_map_by_name(object, "direct"))
         directTypes = (bpf_map__btf_key_type_id(table), bpf_map__btf_value_type_id(table))
         cpus = Int(libbpf_num_possible_cpus())
-        for (name, value) in [("mzr_decap_flags", [decapFlags]), ("mzr_key", [Self.key.0, Self.key.1])] {
+        let constants = [
+            ("mzr_decap_flags", [decapFlags]), ("mzr_key", [Self.key.0, Self.key.1]),
+            ("mzr_reads_kernel_structs", [readsKernelStructs ? 1 : 0]),
+        ]
+        for (name, value) in constants {
             var value = value
             let set = mzr_set_constant(object, name, &value, value.count * MemoryLayout<UInt64>.size)
             guard set == 0 else { throw Failure(description: "\(name): \(set)") }
@@ -185,6 +198,7 @@ final class Datapath: @unchecked Sendable {
             }
         }
         guard code == 0 else { throw Failure(description: "\(program.rawValue): \(code)") }
+        #expect(program.verdicts.contains(options.retval), "\(program.rawValue) returned \(options.retval)")
         let bytes = Array(output.prefix(Int(options.data_size_out)))
         return Outcome(verdict: options.retval, packet: bytes, mark: mark, priority: priority)
     }

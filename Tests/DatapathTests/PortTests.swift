@@ -237,6 +237,9 @@ private let malformed: [Fixture] = [
     drop("an IPv6 payload beyond the frame", frame6("fd00:1::11", payloadLength: 100), MZR_DROP_MALFORMED),
     drop("an extension header beyond the packet", frame6("fd00:1::11", next: 0, [17, 9, 0, 0, 0, 0, 0, 0]), MZR_DROP_MALFORMED),
     drop("half an extension header", frame6("fd00:1::11", next: 60, [17, 0, 0]), MZR_DROP_MALFORMED),
+    drop(
+        "a frame that stands for 513 packets",
+        frame4("10.0.1.11", protocol: 6, Packet.tcp(from: 1, to: 2, [UInt8](repeating: 1, count: 1025))), MZR_DROP_MALFORMED, gso: 2),
     drop("IPv6 ICMP without a body", frame6("fd00:1::11", next: 58, []), MZR_DROP_MALFORMED),
 ]
 
@@ -386,6 +389,15 @@ extension DatapathTests {
             #expect(Array(world.datapath.counters("traffic", 11, count: World.trafficFields)[0..<2]) == counted)
             #expect(Array(world.datapath.counters("traffic", 12, count: World.trafficFields)[2..<4]) == counted)
         }
+    }
+
+    @Test func aFrameMayStandFor512Packets() throws {
+        let world = try World.shared.get()
+        try world.reset()
+        let frame = frame4("10.0.1.11", protocol: 6, Packet.tcp(from: 1, to: 2, [UInt8](repeating: 1, count: 1024)))
+        let outcome = try world.namespace.run { try world.datapath.run(.port, frame, .init(ifindex: 11, ingress: 11, gsoSize: 2)) }
+        #expect(outcome.verdict == Fixture.redirect)
+        #expect(world.datapath.counters("traffic", 11, count: World.trafficFields)[0] == 512)
     }
 
     @Test func withoutAnUplinkOnlyNeighboursAreReached() throws {

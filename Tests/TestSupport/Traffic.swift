@@ -174,6 +174,24 @@ extension LabFixture {
             public init(mac: String, sender: String, target: String) { (self.mac, self.sender, self.target) = (mac, sender, target) }
         }
 
+        /// What the sender leaves to others (struct virtio_net_hdr). Offsets are from the frame's first byte.
+        public struct Offload: Encodable, Sendable {
+            public var csumStart: Int?
+            public var csumOffset: Int?
+            /// 1: TCPv4, 3: UDP in fragments, 4: TCPv6, 5: UDP datagrams.
+            public var gsoType: Int?
+            public var gsoSize: Int?
+            /// Bytes of the headers that each packet of the frame has.
+            public var header: Int?
+
+            public init(
+                csumStart: Int? = nil, csumOffset: Int? = nil, gsoType: Int? = nil, gsoSize: Int? = nil, header: Int? = nil
+            ) {
+                (self.csumStart, self.csumOffset) = (csumStart, csumOffset)
+                (self.gsoType, self.gsoSize, self.header) = (gsoType, gsoSize, header)
+            }
+        }
+
         public var srcMac: String
         public var dstMac: String?
         public var src: String
@@ -190,6 +208,18 @@ extension LabFixture {
         public var geneve: Tunnel?
         public var arp: ARP?
         public var count: Int?
+        /// Seconds from one to the next.
+        public var pace: Double?
+        public var offload: Offload?
+        /// The whole frame, in place of all that says what is in it.
+        public var hex: String?
+
+        /// A frame as it stands.
+        public init(_ bytes: [UInt8], _ offload: Offload? = nil) {
+            (srcMac, src, dst) = ("", "", "")
+            hex = bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+            self.offload = offload
+        }
 
         public init(srcMac: String, src: String, dst: String) {
             (self.srcMac, self.src, self.dst) = (srcMac, src, dst)
@@ -217,6 +247,7 @@ extension LabFixture {
     private struct FramesAnswer: Decodable {
         var received: [Received]
         var answer: String?
+        var refused: Int
     }
 
     /// Sends frames out of an interface and gives what the endpoints' UDP servers on port 7001 + 1 got of it.
@@ -226,14 +257,22 @@ extension LabFixture {
         _ frames: [Frame], from namespace: String, _ interface: String = "eth0", to endpoints: [String] = [],
         expect: Int = 1, wait: Double = 3, bypass: Bool = false
     ) async throws -> [Received] {
-        try await traffic(
+        try await attempt(frames, from: namespace, interface, to: endpoints, expect: expect, wait: wait, bypass: bypass).received
+    }
+
+    /// The same, and how many of the frames with an offload the sender's own kernel refused.
+    public func attempt(
+        _ frames: [Frame], from namespace: String, _ interface: String = "eth0", to endpoints: [String] = [],
+        expect: Int = 1, wait: Double = 3, bypass: Bool = false
+    ) async throws -> (received: [Received], refused: Int) {
+        let answer = try await traffic(
             "frames",
             FramesRequest(
                 namespace: "/run/netns/\(namespace)", interface: interface, frames: frames,
                 listen: endpoints.map { Place(namespace: path($0), addresses: [], name: $0) }, expect: expect, wait: wait,
                 bypass: bypass),
-            FramesAnswer.self
-        ).received
+            FramesAnswer.self)
+        return (answer.received, answer.refused)
     }
 
     /// Asks by ARP, and gives the MAC that the answer names.

@@ -418,7 +418,16 @@ def geneve(spec):
     return udp_segment(outer, ipaddress.ip_address(spec["src"]), ipaddress.ip_address(spec["dst"]))
 
 
+def offload(spec):
+    """A struct virtio_net_hdr: what a packet socket, or a VM, says of the work that it leaves to others."""
+    return struct.pack(
+        "=BBHHHH", 1 if "csum_start" in spec else 0, spec.get("gso_type", 0), spec.get("header", 0), spec.get("gso_size", 0),
+        spec.get("csum_start", 0), spec.get("csum_offset", 0))
+
+
 def frames_of(spec):
+    if "hex" in spec:
+        return [bytes.fromhex(spec["hex"])]
     if "arp" in spec:
         arp = spec["arp"]
         body = struct.pack("!HHBBH", 1, 0x0800, 6, 4, 1) + mac(arp["mac"]) + ipaddress.ip_address(arp["sender"]).packed
@@ -433,18 +442,29 @@ def frames_of(spec):
 
 
 def frames(request):
-    received = []
+    received, refused = [], []
     listeners = []
     for place in request.get("listen", []):
         listeners.append((place["name"], Servers.bind(place, socket.SOCK_DGRAM, place.get("port", UDP))))
-    with sock(request, socket.AF_PACKET, socket.SOCK_RAW) as raw:
+    with sock(request, socket.AF_PACKET, socket.SOCK_RAW) as raw, sock(request, socket.AF_PACKET, socket.SOCK_RAW) as offloading:
         raw.bind((request["interface"], 3 if "answer" in request else 0))  # ETH_P_ALL
+        offloading.bind((request["interface"], 0))
+        offloading.setsockopt(263, 15, 1)  # SOL_PACKET, PACKET_VNET_HDR
         if request.get("bypass"):
             raw.setsockopt(263, 20, 1)  # SOL_PACKET, PACKET_QDISC_BYPASS
         for spec in request["frames"]:
             for frame in frames_of(spec):
                 for _ in range(spec.get("count", 1)):
-                    raw.send(frame)
+                    if "offload" in spec:
+                        try:
+                            offloading.send(offload(spec["offload"]) + frame)
+                        except OSError as error:
+                            if error.errno != errno.EINVAL:
+                                raise
+                            refused.append(spec["offload"])  # by the sender's own kernel
+                    else:
+                        raw.send(frame)
+                    time.sleep(spec.get("pace", 0))
         answer = None
         if "answer" in request:
             answer = await_arp(raw, request["answer"], request.get("wait", 1))
@@ -455,7 +475,7 @@ def frames(request):
             if listener in readable:
                 data, peer = listener.recvfrom(1 << 16)
                 received.append({"at": name, "size": len(data), "from": peer[0].removeprefix("::ffff:")})
-    return {"received": received, "answer": answer}
+    return {"received": received, "answer": answer, "refused": len(refused)}
 
 
 def await_arp(raw, address, wait):
