@@ -348,7 +348,9 @@ static __always_inline int control_program(struct __sk_buff *skb)
 	const __u32 zero = 0;
 	struct cursor c = cursor_of_skb(skb);
 	struct mzr_config *row = bpf_map_lookup_elem(&config, &zero);
-	int verdict = TC_ACT_STOLEN, reason = MZR_DROP_GENEVE_CONTROL;
+	/* What was taken in ends here, uncounted. TC_ACT_STOLEN would say so, but tcx does not know it, and
+	 * goes on. */
+	int verdict = TC_ACT_SHOT, reason = MZR_DROP_GENEVE_CONTROL;
 	__u32 bytes = skb->len;
 	struct outer out = {};
 

@@ -62,12 +62,8 @@ extension World {
         let packet = Reference.control(
             MZR_MESSAGE_HAVE, from: from, to: World.h1, vni: vni, about: about, network: network, nonce: nonce)
         let outcome = try receive(packet)
-        #expect(outcome.verdict == (drops().isEmpty ? Fixture.stolen : Fixture.shot))
+        #expect(outcome.verdict == Fixture.shot)
     }
-}
-
-extension Fixture {
-    fileprivate static let stolen: UInt32 = 4
 }
 
 extension DatapathTests {
@@ -143,7 +139,7 @@ extension DatapathTests {
     func unanswered(_ text: String) throws {
         let world = try World.shared.get()
         try world.reset()
-        #expect(try world.receive(question(text)).verdict == Fixture.stolen)
+        #expect(try world.receive(question(text)).verdict == Fixture.shot)
         #expect(world.drops().isEmpty)
     }
 
@@ -174,7 +170,7 @@ extension DatapathTests {
         #expect(try world.way(packet).stage == UInt8(MZR_STAGE_BOUNCER.rawValue))
         let nonce = try asked(wire, to, of: [World.h2, World.h3], stage: MZR_STAGE_BOUNCER)
         let none = Reference.control(MZR_MESSAGE_NONE, from: World.h3, to: World.h1, reason: reason, about: to, nonce: nonce)
-        #expect(try world.receive(none).verdict == Fixture.stolen)
+        #expect(try world.receive(none).verdict == Fixture.shot)
         #expect(world.drops().isEmpty)
         let outcome = try world.send(packet)
         #expect(
