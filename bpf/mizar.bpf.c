@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0)
 /*
- * The data plane: six tc programs, one XDP program, and the entry programs that interfaces carry, all over
- * the same maps. docs/datapath.md says what each does with which packet.
+ * The data plane: six tc programs, one for XDP in two forms, and the entry programs that interfaces carry,
+ * all over the same maps. docs/datapath.md says what each does with which packet.
  */
 #include <linux/bpf.h>
 #include <linux/pkt_cls.h>
@@ -54,6 +54,13 @@ SEC("xdp")
 int mizar_xdp(struct xdp_md *xdp)
 {
 	return xdp_program(xdp);
+}
+
+/* Loaded for one interface, whose driver keeps a frame's VLAN tag beside it. */
+SEC("xdp")
+int mizar_xdp_bound(struct xdp_md *xdp)
+{
+	return is_untagged(xdp) ? xdp_program(xdp) : XDP_PASS;
 }
 
 /* What interfaces carry: one write to `programs` replaces a program on all of them. */

@@ -79,4 +79,19 @@ drop:
 	return XDP_DROP;
 }
 
+/* Linux 6.8, for a program that is bound to its interface: 0, -ENODATA where there is no tag, or -EOPNOTSUPP
+ * of a driver that does not say. */
+extern int bpf_xdp_metadata_rx_vlan_tag(const struct xdp_md *xdp, __be16 *protocol, __u16 *tag) __ksym __weak;
+
+#define MZR_ENODATA 61
+
+/* Whether the frame has no tag beside it. What nobody knows of, tc looks at. */
+static __always_inline bool is_untagged(struct xdp_md *xdp)
+{
+	__be16 protocol;
+	__u16 tag;
+
+	return bpf_xdp_metadata_rx_vlan_tag(xdp, &protocol, &tag) == -MZR_ENODATA;
+}
+
 #endif /* MIZAR_TRANSIT_H */

@@ -30,6 +30,10 @@ struct BPFObject: ~Copyable {
         pointer = opened
         self.log = log
         for name in mapNames { bpf_map__set_pin_path(bpf_object__find_map_by_name(pointer, name), nil) }
+        // Of use for one interface alone.
+        if let bound = bpf_object__find_program_by_name(pointer, ProgramName.xdpBound.rawValue) {
+            bpf_program__set_autoload(bound, false)
+        }
     }
 
     deinit {
@@ -64,11 +68,7 @@ struct BPFObject: ~Copyable {
     ///
     /// - Parameter capacity: its largest number of rows.
     consuming func createMap(_ name: String, capacity: Int) throws(BPFError) -> Descriptor {
-        var program = bpf_object__next_program(pointer, nil)
-        while let found = program {
-            bpf_program__set_autoload(found, false)
-            program = bpf_object__next_program(pointer, found)
-        }
+        skipPrograms()
         var wanted: OpaquePointer?
         var map = bpf_object__next_map(pointer, nil)
         while let found = map {
@@ -89,11 +89,7 @@ struct BPFObject: ~Copyable {
     /// Creates a table of `direct`, with its BTF, and gives its descriptor.
     consuming func createDirectTable(capacity: Int) throws(BPFError) -> Descriptor {
         let subject = "a direct table"
-        var program = bpf_object__next_program(pointer, nil)
-        while let found = program {
-            bpf_program__set_autoload(found, false)
-            program = bpf_object__next_program(pointer, found)
-        }
+        skipPrograms()
         var map = bpf_object__next_map(pointer, nil)
         while let found = map {
             bpf_map__set_autocreate(found, false)
@@ -113,6 +109,32 @@ struct BPFObject: ~Copyable {
             bpf_map__type(table), "direct_table", bpf_map__key_size(table), bpf_map__value_size(table),
             UInt32(clamping: capacity), &options)
         return Descriptor(owning: try check(raw, "create", subject))
+    }
+
+    private func skipPrograms() {
+        var program = bpf_object__next_program(pointer, nil)
+        while let found = program {
+            bpf_program__set_autoload(found, false)
+            program = bpf_object__next_program(pointer, found)
+        }
+    }
+
+    /// BPF_F_XDP_DEV_BOUND_ONLY, which came with Linux 6.3.
+    private static let boundToDevice: UInt32 = 1 << 6
+
+    /// Loads one program, which may ask the driver of the interface that it is bound to.
+    ///
+    /// - Throws: `refused` where the kernel or the driver has no such thing.
+    consuming func loadAlone(_ name: ProgramName, boundTo ifindex: UInt32) throws(BPFError) -> Descriptor {
+        skipPrograms()
+        let program = bpf_object__find_program_by_name(pointer, name.rawValue)
+        bpf_program__set_ifindex(program, ifindex)
+        try check(bpf_program__set_autoload(program, true), "load", "program \(name.rawValue)")
+        try check(bpf_program__set_flags(program, Self.boundToDevice), "load", "program \(name.rawValue)")
+        try load()
+        // The object's own descriptor is closed with it.
+        return Descriptor(
+            owning: try check(fcntl(bpf_program__fd(program), F_DUPFD_CLOEXEC, 3), "keep", "program \(name.rawValue)"))
     }
 
     /// Lets the programs use a map that is there already.

@@ -57,9 +57,9 @@ public enum Detach {
         }
         let links = try netlink.links()
         for link in links where link.xdp != 0 {
-            guard try ProgramName.find(link.xdp) == .xdp else { continue }
+            guard let name = try ProgramName.find(link.xdp), name.isXDP else { continue }
             try KernelStore.removeXDP(link)
-            removed.append("program \(ProgramName.xdp.rawValue) on \(link.name)")
+            removed.append("program \(name.rawValue) on \(link.name)")
         }
         for link in links {
             for direction in Filter.Direction.allCases {

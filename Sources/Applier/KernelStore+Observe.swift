@@ -120,7 +120,7 @@ extension KernelStore {
         // Without it the program is there, but half of what it is for is not.
         if try !Loopback.forwards() { places.removeAll { $0.point == .loopback } }
         for link in links where link.xdp != 0 && link.isNativeXDP {
-            guard try names[link.xdp] == .xdp else { continue }
+            guard try names[link.xdp]?.isXDP == true else { continue }
             places.append(
                 AttachedPlace(ifindex: link.ifindex, interface: link.name, point: .xdp, program: link.xdp))
         }
@@ -186,7 +186,7 @@ extension KernelStore {
             if let slot = name.slot {
                 guard let value = try slots.value(of: withUnsafeBytes(of: slot) { Array($0) }) else { return false }
                 programs.insert(value.withUnsafeBytes { $0.loadUnaligned(as: UInt32.self) })
-            } else {
+            } else if name.pin != nil {
                 guard let program = try openProgram(name) else { return false }
                 programs.insert(try ProgramInfo(of: program.raw).id)
             }

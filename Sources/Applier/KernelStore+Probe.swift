@@ -103,8 +103,11 @@ extension KernelStore {
 
     /// BPF_PROG_TEST_RUN, once.
     private func testRun(_ frame: [UInt8], at place: AttachedPlace) throws(BPFError) -> ProbeOutcome {
-        let program = Descriptor(
-            owning: try check(bpf_prog_get_fd_by_id(place.program), "open", "program \(place.program)"))
+        // One that is bound to its interface cannot be run so. The pinned one is the same but for tags.
+        let program =
+            try ProgramName.find(place.program) == .xdpBound
+            ? needProgram(.xdp)
+            : Descriptor(owning: check(bpf_prog_get_fd_by_id(place.program), "open", "program \(place.program)"))
         var output = [UInt8](repeating: 0, count: frame.count + 2048)
         var options = bpf_test_run_opts()
         options.sz = optionsSize(\bpf_test_run_opts.batch_size)

@@ -40,7 +40,7 @@ extension KernelStore {
         }
         var maps = Set<UInt32>()
         for name in specs.keys { maps.insert(try MapInfo(of: object.map(name), "map \(name)").id) }
-        for name in ProgramName.allCases { try pinProgram(name, object.program(name), maps) }
+        for name in ProgramName.allCases where name.pin != nil { try pinProgram(name, object.program(name), maps) }
         try replaceAttached()
     }
 
@@ -99,12 +99,12 @@ extension KernelStore {
     /// Puts the pinned programs in place of those of ours that interfaces carry.
     private func replaceAttached() throws(BPFError) {
         for place in try attachedPlaces() {
-            let program = try needProgram(place.point.program)
-            guard try ProgramInfo(of: program.raw).id != place.program else { continue }
             switch place.point {
             case .port, .uplink, .guardEgress, .loopback:
+                let program = try needProgram(place.point.program)
+                guard try ProgramInfo(of: program.raw).id != place.program else { continue }
                 try attachTC(place.point, place.ifindex, program.raw, replace: true, place.interface)
-            case .xdp: try replaceXDP(place.ifindex, place.program, with: program.raw, place.interface)
+            case .xdp: try refreshXDP(place)
             }
         }
     }

@@ -47,6 +47,8 @@ enum ProgramName: String, CaseIterable, Sendable {
     case guardEntry = "mizar_guard_entry"
     case loopback = "mizar_loopback"
     case xdp = "mizar_xdp"
+    /// The same, for one interface, whose driver it asks for VLAN tags.
+    case xdpBound = "mizar_xdp_bound"
 
     static let kept = Int(BPF_OBJ_NAME_LEN) - 1
 
@@ -60,10 +62,12 @@ enum ProgramName: String, CaseIterable, Sendable {
         try ProgramInfo.find(id).flatMap { ProgramName(kernel: $0.name) }
     }
 
-    /// Its pin below the directory; nil: `programs` holds it.
+    var isXDP: Bool { self == .xdp || self == .xdpBound }
+
+    /// Its pin below the directory; nil: `programs` holds it, or the interface that it is bound to.
     var pin: String? {
         switch self {
-        case .port, .icmp, .uplink, .control, .guard: nil
+        case .port, .icmp, .uplink, .control, .guard, .xdpBound: nil
         case .portEntry: "entry_port"
         case .uplinkEntry: "entry_uplink"
         case .guardEntry: "entry_guard"
@@ -80,7 +84,7 @@ enum ProgramName: String, CaseIterable, Sendable {
         case .uplink: MZR_PROGRAM_UPLINK.rawValue
         case .control: MZR_PROGRAM_CONTROL.rawValue
         case .guard: MZR_PROGRAM_GUARD.rawValue
-        case .portEntry, .uplinkEntry, .guardEntry, .loopback, .xdp: nil
+        case .portEntry, .uplinkEntry, .guardEntry, .loopback, .xdp, .xdpBound: nil
         }
     }
 }

@@ -84,6 +84,42 @@ int mzr_interface_driver(int socket, const char *interface, char *driver, size_t
 	return 0;
 }
 
+static int ethtool_value(int socket, const char *interface, struct ethtool_value *value)
+{
+	struct ifreq request = {0};
+
+	if (strlen(interface) >= sizeof(request.ifr_name))
+		return -EINVAL;
+	strcpy(request.ifr_name, interface);
+	request.ifr_data = (char *)value;
+	return ioctl(socket, SIOCETHTOOL, &request) < 0 ? -errno : 0;
+}
+
+int mzr_receive_vlan_offload(int socket, const char *interface)
+{
+	struct ethtool_value flags = {.cmd = ETHTOOL_GFLAGS};
+	int result = ethtool_value(socket, interface, &flags);
+
+	return result < 0 ? result : !!(flags.data & ETH_FLAG_RXVLAN);
+}
+
+int mzr_receive_vlan_offload_off(int socket, const char *interface)
+{
+	struct ethtool_value flags = {.cmd = ETHTOOL_GFLAGS};
+	int result = ethtool_value(socket, interface, &flags);
+
+	if (result < 0)
+		return result;
+	flags.cmd = ETHTOOL_SFLAGS;
+	flags.data &= ~(__u32)ETH_FLAG_RXVLAN;
+	result = ethtool_value(socket, interface, &flags);
+	if (result < 0)
+		return result;
+	/* A driver may take the call and leave the offload on. */
+	result = mzr_receive_vlan_offload(socket, interface);
+	return result > 0 ? -EOPNOTSUPP : result;
+}
+
 int mzr_set_constant(struct bpf_object *object, const char *name, const void *value, size_t size)
 {
 	const struct btf *btf = bpf_object__btf(object);

@@ -76,6 +76,8 @@ final class Datapath: @unchecked Sendable {
             let set = mzr_set_constant(object, name, &value, value.count * MemoryLayout<UInt64>.size)
             guard set == 0 else { throw Failure(description: "\(name): \(set)") }
         }
+        // It loads for an interface alone.
+        bpf_program__set_autoload(bpf_object__find_program_by_name(object, "mizar_xdp_bound"), false)
         let code = bpf_object__load(object)
         guard code == 0 else { throw Failure(description: "load: \(code)") }
         var (key, mark) = (UInt32(0), Self.mark)

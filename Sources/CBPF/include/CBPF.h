@@ -38,6 +38,13 @@ void mzr_silence(void);
 int mzr_interface_driver(int socket, const char *interface, char *driver, size_t size);
 
 /*
+ * Whether the interface's driver takes VLAN tags off what it receives (1 or 0), and the end of that (0); or a
+ * negative errno, -EOPNOTSUPP where the driver has no such setting or keeps it. Shims for the same reasons.
+ */
+int mzr_receive_vlan_offload(int socket, const char *interface);
+int mzr_receive_vlan_offload_off(int socket, const char *interface);
+
+/*
  * Sets a constant of a program's .rodata before it is loaded: 0, -ENOENT if the object has none of that name,
  * or -EINVAL if it is of another size. A shim because BTF is read through inline functions over unions and
  * bitfields.

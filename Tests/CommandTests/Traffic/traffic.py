@@ -455,15 +455,16 @@ def frames(request):
         for spec in request["frames"]:
             for frame in frames_of(spec):
                 for _ in range(spec.get("count", 1)):
-                    if "offload" in spec:
-                        try:
+                    try:
+                        if "offload" in spec:
                             offloading.send(offload(spec["offload"]) + frame)
-                        except OSError as error:
-                            if error.errno != errno.EINVAL:
-                                raise
+                        else:
+                            raw.send(frame)
+                    except OSError as error:
+                        if error.errno == errno.EINVAL and "offload" in spec:
                             refused.append(spec["offload"])  # by the sender's own kernel
-                    else:
-                        raw.send(frame)
+                        elif error.errno != errno.ENOBUFS:  # dropped on its way out
+                            raise
                     time.sleep(spec.get("pace", 0))
         answer = None
         if "answer" in request:
