@@ -12,10 +12,11 @@ extension DiagnosticCode {
     public var entry: Entry {
         switch self {
         case .fileTooLarge, .notUTF8, .yamlSyntax, .nestingTooDeep, .anchorOrAlias, .tag, .duplicateKey, .keyNotText,
-            .emptyTree, .unreadable, .foldersTooDeep:
+            .emptyTree, .unreadable, .foldersTooDeep, .beyondLimits, .pathTooLong, .valueTooLong, .innerByteOrderMark, .lfsPointer,
+            .skippedFile, .copiedFile, .tooManyFindings, .tooManyWarnings:
             fileEntry
         case .notAMapping, .missingField, .unknownField, .wrongType, .unknownVersion, .unknownKind, .exclusiveFields,
-            .emptyList:
+            .emptyList, .listTooLong:
             shapeEntry
         case .badName, .wrongDepth, .numberOutOfRange, .unknownValue, .badCIDR, .hostBits, .badAddress, .notUnicast,
             .mappedAddress, .badMAC, .macNotUnicast, .badInterface, .badDuration, .underlayNotIPv4, .badZone,
@@ -29,71 +30,6 @@ extension DiagnosticCode {
             .noEligibleHost, .fewEligibleHosts, .roleLimit, .idCollision, .ambiguousRoutes, .underlayInBlock,
             .ageBeyondSettle:
             ruleEntry
-        }
-    }
-
-    private var fileEntry: Entry {
-        switch self {
-        case .fileTooLarge:
-            Entry(
-                title: "file too large",
-                explanation: "A file holds at most 16 MiB, so that no file can make a reconciler run out of memory.",
-                remedy: "Split it: any document may move to a file of its own, and `kind: Endpoints` splits a network.")
-        case .notUTF8:
-            Entry(
-                title: "not UTF-8",
-                explanation: "Files are UTF-8; a byte order mark is allowed, UTF-16 and Latin-1 are not.",
-                remedy: "Save the file as UTF-8: `iconv -f latin1 -t utf-8`.")
-        case .yamlSyntax:
-            Entry(
-                title: "not YAML",
-                explanation: "The file breaks YAML's grammar here. Nothing after this place was read, so names that only "
-                    + "it may define are not reported as unknown.",
-                remedy: "Look at this line and the one before: an open bracket or quote, a tab, a missing space after a colon.")
-        case .nestingTooDeep:
-            Entry(
-                title: "nested too deep",
-                explanation: "Mappings and lists lie at most 16 levels inside each other. The rest of the file was not read.",
-                remedy: "No resource needs more than four levels.")
-        case .anchorOrAlias:
-            Entry(
-                title: "anchor or alias",
-                explanation: "`&name` and `*name` are refused: a few lines of them can stand for gigabytes, and a reviewer "
-                    + "sees a change in one place that happens in another.",
-                remedy: "Write the value out where it is used.")
-        case .tag:
-            Entry(
-                title: "tag",
-                explanation: "`!type` is refused: the type of every field is known.",
-                remedy: "Leave the tag out; quote a value that is meant as text: `name: \"10\"`.")
-        case .duplicateKey:
-            Entry(
-                title: "key given twice",
-                explanation: "A mapping has each key once; YAML readers disagree about which one counts. The message names "
-                    + "both places.",
-                remedy: "Keep one of them.")
-        case .keyNotText:
-            Entry(
-                title: "key is no text",
-                explanation: "A key is a word. A value such as `{{ name }}`, left by a template, begins a mapping.",
-                remedy: "Quote the text, or fill in the template first.")
-        case .unreadable:
-            Entry(
-                title: "cannot be read",
-                explanation: "A file, or a folder with all its files, cannot be opened or read; the message has the system's "
-                    + "reason. Part of a topology is not a topology. Names that only it may define are not reported as unknown.",
-                remedy: "`chmod a+r web.yaml`, or move it out of the tree.")
-        case .foldersTooDeep:
-            Entry(
-                title: "folders too deep",
-                explanation: "Folders lie at most 64 deep inside each other. What is in this one was not read.",
-                remedy: "Move it up: the folder of a file means nothing.")
-        default:
-            Entry(
-                title: "no resources",
-                explanation: "The tree has no document at all. An empty folder is more often a wrong path than the wish to "
-                    + "take the whole network away, so it is never applied.",
-                remedy: "Check `--path` and `--ref`; `detach` takes a host's network away. A lone `kind: Cluster` is a tree.")
         }
     }
 
@@ -135,6 +71,11 @@ extension DiagnosticCode {
                 title: "fields that exclude each other",
                 explanation: "`ip` and `ips`, and `gateway` and `gateways`, are two spellings of one thing.",
                 remedy: "Put all addresses into the list: `ips: [10.0.1.10, \"fd00:1:1::10\"]`.")
+        case .listTooLong:
+            Entry(
+                title: "list too long",
+                explanation: "A list of addresses or blocks has at most 1,024 items.",
+                remedy: "Use larger blocks, or several endpoints, networks or VPCs.")
         default:
             Entry(
                 title: "empty list",

@@ -16,6 +16,15 @@ public enum DiagnosticCode: String, CaseIterable, Sendable {
     case emptyTree = "MZ009"
     case unreadable = "MZ010"
     case foldersTooDeep = "MZ011"
+    case beyondLimits = "MZ012"
+    case pathTooLong = "MZ013"
+    case valueTooLong = "MZ014"
+    case innerByteOrderMark = "MZ015"
+    case lfsPointer = "MZ016"
+    case skippedFile = "MZ017"
+    case copiedFile = "MZ018"
+    case tooManyFindings = "MZ019"
+    case tooManyWarnings = "MZ020"
 
     case notAMapping = "MZ101"
     case missingField = "MZ102"
@@ -25,6 +34,7 @@ public enum DiagnosticCode: String, CaseIterable, Sendable {
     case unknownKind = "MZ106"
     case exclusiveFields = "MZ107"
     case emptyList = "MZ108"
+    case listTooLong = "MZ109"
 
     case badName = "MZ201"
     case wrongDepth = "MZ202"
@@ -75,7 +85,7 @@ public enum DiagnosticCode: String, CaseIterable, Sendable {
 
     public var severity: Diagnostic.Severity {
         switch self {
-        case .fewEligibleHosts, .roleLimit, .ageBeyondSettle: .warning
+        case .skippedFile, .tooManyWarnings, .fewEligibleHosts, .roleLimit, .ageBeyondSettle: .warning
         default: .error
         }
     }

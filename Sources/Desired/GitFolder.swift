@@ -67,6 +67,8 @@ enum GitFolder {
         let text: String
 
         init(_ path: String, _ errno: Errno) { text = "\(path): \(errno)" }
+
+        init(_ path: String, text: String) { self.text = "\(path) \(text)" }
     }
 
     /// The type of the file, or nil if there is none.
@@ -80,6 +82,8 @@ enum GitFolder {
 
     /// The first line of a small file.
     private static func text(of path: String) throws(Obstacle) -> String {
+        // Of a FIFO nothing would ever come.
+        guard try kind(path, follow: true) == S_IFREG else { throw Obstacle(path, text: "is no file") }
         guard let file = fopen(path, "re") else { throw Obstacle(path, Errno(rawValue: errno)) }
         defer { fclose(file) }
         var line = [CChar](repeating: 0, count: Int(PATH_MAX) + 16)

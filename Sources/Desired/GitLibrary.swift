@@ -6,7 +6,8 @@ enum GitLibrary {
     /// Starts libgit2 at its first use; nil, or why it could not be started.
     static let started: GitFailure? = {
         // A count of users: negative is an error, and there is no end that we would have to announce.
-        guard git_libgit2_init() > 0 else { return GitFailure(code: -1) }
+        guard mzr_git_set_allocator() == 0, git_libgit2_init() > 0 else { return GitFailure(code: -1) }
+        limitAllocations(true)
         // Repositories are only read, no hook or filter of theirs is run: whose they are does not matter, and a
         // daemon of root's reads a user's repository.
         _ = mzr_git_set_owner_validation(0)
@@ -21,6 +22,23 @@ enum GitLibrary {
         _ = mzr_git_set_fsync(1)
         return nil
     }()
+
+    /// The id that git gives to a file of this content; empty if libgit2 cannot be used.
+    static func blobID(_ bytes: UnsafeRawBufferPointer) -> String {
+        var id = git_oid()
+        // It wants an address even of nothing.
+        let none: UInt8 = 0
+        let code = withUnsafePointer(to: none) {
+            started == nil ? git_odb_hash(&id, bytes.baseAddress ?? UnsafeRawPointer($0), bytes.count, GIT_OBJECT_BLOB) : -1
+        }
+        return code == 0 ? Repository.hex(&id) : ""
+    }
+
+    /// Whether an object may only be read if nothing that must be unpacked for it is larger than `ReadLimits` lets one be four
+    /// times. Whoever fetches takes whatever the remote has.
+    static func limitAllocations(_ isLimited: Bool) {
+        mzr_git_set_allocation_max(isLimited ? ReadLimits.objectBytes * 4 : Int.max)
+    }
 
     /// Throws what libgit2 said about a failed call (a negative return code).
     static func check(_ code: Int32) throws(GitFailure) {

@@ -34,6 +34,8 @@ public enum Mirror {
         let folder = try folder(url: url, cache: cache)
         if let seconds = environment(FetchChild.deadlineVariable).flatMap({ UInt32($0) }) { alarm(seconds) }
         if let failure = GitLibrary.started { throw DesiredError("fetch", subject, cause: failure.message) }
+        GitLibrary.limitAllocations(false)
+        defer { GitLibrary.limitAllocations(true) }
         try makeFolder(try Self.cache(cache))
         let lock = try MirrorLock(folder + ".lock")
         defer { lock.unlock() }
@@ -85,7 +87,7 @@ public enum Mirror {
         git_remote_disconnect(remote)
         try check(git_remote_update_tips(remote, &options.callbacks, 0, GIT_REMOTE_DOWNLOAD_TAGS_NONE, "fetch"))
         try check(git_remote_prune(remote, &options.callbacks))
-        if let head { try check(git_repository_set_head(repository, head)) }
+        try setDefault(head, of: repository, subject)
         withExtendedLifetime(session) {}
     }
 

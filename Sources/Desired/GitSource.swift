@@ -3,13 +3,28 @@ import SystemPackage
 
 /// Where a desired state is read from: a commit of a repository, or a plain folder.
 public enum Source {
+    /// The id of the commit that `ref` means, after a remote repository was asked for it; nil for a plain folder.
+    ///
+    /// Parameters and errors are those of `load`.
+    public static func commit(
+        repo: String, ref: String? = nil, cache: String? = nil, deadlineSeconds: Int = 60
+    ) throws(DesiredError) -> String? {
+        switch try GitLocation(repo) {
+        case .path(let folder):
+            guard try Repository.isRepository(folder) else { return nil }
+        case .remote(let url):
+            try Mirror.fetch(url: url, cache: cache, deadlineSeconds: deadlineSeconds)
+        }
+        return try Repository.open(repo, cache: cache).resolve(ref)
+    }
+
     /// The files of `repo` at `ref` below `path`.
     ///
     /// - Parameter repo: a local repository or folder, or a URL; a folder without a `.git` is read as it stands.
     /// - Parameter ref: nil is `HEAD`.
     /// - Parameter cache: where mirrors of remote repositories are; nil is the default one.
     /// - Parameter fetch: whether a remote repository is asked, or its mirror taken as it is.
-    /// - Parameter deadlineSeconds: how long asking may take.
+    /// - Parameter deadlineSeconds: how long asking may take, and how long reading: both say nothing about the tree.
     /// - Throws: with `operation` “fetch” where the remote could not be asked: a mirror may serve then.
     public static func load(
         repo: String, ref: String? = nil, path: String? = nil, cache: String? = nil, fetch: Bool = true,
@@ -24,12 +39,12 @@ public enum Source {
                     throw DesiredError("resolve", "\(ref ?? "") in \(folder)", cause: cause)
                 }
                 let below = try Repository.normalized(path)
-                return try SourceTree.folder(below.isEmpty ? folder : "\(folder)/\(below)")
+                return try SourceTree.folder(below.isEmpty ? folder : "\(folder)/\(below)", deadlineSeconds: deadlineSeconds)
             }
         case .remote(let url):
             if fetch { try Mirror.fetch(url: url, cache: cache, deadlineSeconds: deadlineSeconds) }
         }
         let repository = try Repository.open(repo, cache: cache)
-        return try repository.tree(commit: repository.resolve(ref), path: path)
+        return try repository.tree(commit: repository.resolve(ref), path: path, deadlineSeconds: deadlineSeconds)
     }
 }

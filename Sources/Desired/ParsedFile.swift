@@ -20,7 +20,7 @@ struct Name: Sendable {
     }
 }
 
-/// What one file says, read without any other: a pure function of its path and bytes, to be kept by blob id.
+/// What one file says, read without any other: a pure function of its path and bytes.
 ///
 /// In the drafts, nil is a value that is missing or already reported; defaults are filled in.
 struct ParsedFile: Sendable {
@@ -36,41 +36,75 @@ struct ParsedFile: Sendable {
     var obscured: Set<ResourceKind> = []
     var hasDocuments = false
 
-    init(_ file: SourceFile) {
-        if let obstacle = file.obstacle {
-            self.init(path: file.path, obstacle: obstacle)
-        } else {
-            self.init(path: file.path, bytes: file.bytes)
-        }
-    }
+    /// How many of the diagnostics are errors.
+    private(set) var errors = 0
+    /// After as many errors as are listed: whoever reads must stop.
+    private(set) var isClosed = false
 
     /// What nobody could read may define anything.
-    private init(path: String, obstacle: SourceFile.Obstacle) {
+    init(path: String, obstacle: SourceFile.Obstacle) {
         self.path = path
         hasDocuments = true
-        obscured = Set(ResourceKind.allCases)
+        if case .copy = obstacle {} else { obscured = Set(ResourceKind.allCases) }
         let (code, message, hint): (DiagnosticCode, String, String) =
             switch obstacle {
             case .unreadable(let cause): (.unreadable, "this cannot be read: \(cause)", "make it readable, or move it away")
             case .tooDeep:
-                (.foldersTooDeep, "folders are nested more than \(SourceTree.depthMax) deep", "move this one up, or away")
+                (.foldersTooDeep, "folders are nested more than \(ReadLimits.depth) deep", "move this one up, or away")
+            case .tooLarge:
+                (.fileTooLarge, "this is larger than 16 MiB", "split it: any document may move to a file of its own")
+            case .beyondLimits(let what):
+                (.beyondLimits, "the tree is too large: it has \(what); nothing was read from here on", "choose a smaller folder: --path")
+            case .pathTooLong: (.pathTooLong, "this path is longer than 1,024 bytes", "shorten it, or move it out of the tree")
+            case .copy(let first):
+                (.copiedFile, "this file has the same content as \(first), and would define all of it twice", "keep one of them")
             }
-        diagnostics = [.finding(code, at: SourceLocation(file: path, line: 1, column: 1), message, hint: hint, other: nil)]
+        report(code, Mark(line: 1, column: 1), message, hint: hint)
     }
 
     init(path: String, bytes: [UInt8]) {
+        self = bytes.withUnsafeBytes { ParsedFile(path: path, bytes: $0) }
+    }
+
+    init(path: String, bytes: UnsafeRawBufferPointer) {
         self.path = path
         let yaml = YAMLParser.parse(bytes)
         hasDocuments = !yaml.roots.isEmpty || !yaml.isWhole
         if !yaml.isWhole { obscured = Set(ResourceKind.allCases) }
-        diagnostics = yaml.problems.map { problem in
-            .finding(
-                problem.code, at: place(problem.mark), problem.message, hint: problem.hint,
-                other: problem.other.map(place))
+        for problem in yaml.problems {
+            report(problem.code, problem.mark, problem.message, hint: problem.hint, other: problem.other)
         }
         var reader = ResourceReader(yaml: yaml, file: self)
-        for root in yaml.roots { reader.readDocument(root) }
+        for root in yaml.roots where !reader.file.isClosed { reader.readDocument(root) }
         self = reader.file
+    }
+
+    /// Whether a second file of this content would be wrong, or wrong again.
+    var saysSomething: Bool {
+        errors > 0 || !(clusters.isEmpty && hosts.isEmpty && tenants.isEmpty && vpcs.isEmpty && networks.isEmpty)
+            || endpoints.contains { !$0.list.isEmpty }
+    }
+
+    mutating func report(
+        _ code: DiagnosticCode, _ mark: Mark, _ message: String, hint: String? = nil,
+        other: Mark? = nil
+    ) {
+        guard !isClosed else { return }
+        if code.severity == .error { errors += 1 }
+        diagnostics.append(.finding(code, at: place(mark), message, hint: hint, other: other.map(place)))
+        if errors >= ReadLimits.listed { close(after: "the rest of the file was not read") }
+    }
+
+    /// Says that there may be more errors, once.
+    mutating func close(after what: String) {
+        guard !isClosed else { return }
+        isClosed = true
+        obscured = Set(ResourceKind.allCases)
+        let last = diagnostics.map(\.at).max() ?? place(Mark(line: 1, column: 1))
+        diagnostics.append(
+            .finding(
+                .tooManyFindings, at: last, "there are \(ReadLimits.listed) errors or more: \(what)",
+                hint: "mend those above first", other: nil))
     }
 
     func place(_ mark: Mark) -> SourceLocation {

@@ -164,15 +164,20 @@ extension ResourceReader {
                 hint: "put all of them into `\(many.rawValue)`")
             return addresses
         }
-        for item in items(fields, many) ?? [] {
+        let items = items(fields, many) ?? []
+        var marks: [IPAddress: Mark] = [:]
+        for item in items {
             guard let address = address(item, many) else { continue }
-            if let first = addresses.first(where: { $0.value == address.value }) {
+            // Nearly all lists are too short for a table.
+            let first = items.count > 8 ? marks[address.value] : addresses.first { $0.value == address.value }?.mark
+            if let first {
                 report(
                     .repeatedAddress, item,
-                    "\(address.value) is given twice, first at line \(first.mark.line), column \(first.mark.column)",
+                    "\(address.value) is given twice, first at line \(first.line), column \(first.column)",
                     hint: "keep one of them")
             } else {
                 addresses.append(address)
+                if items.count > 8 { marks[address.value] = address.mark }
             }
         }
         return addresses
@@ -189,7 +194,7 @@ extension ResourceReader {
         }
         var drafts: [EndpointDraft] = []
         var child = node + 1
-        while child < yaml.nodes[node].next {
+        while child < yaml.nodes[node].next, !file.isClosed {
             let (key, value) = (child, yaml.nodes[child].next)
             child = yaml.nodes[value].next
             if let draft = endpoint(key, value) { drafts.append(draft) }

@@ -92,6 +92,12 @@ extension ResourceReader {
             items.append(child)
             child = yaml.nodes[child].next
         }
+        guard items.count <= YAMLLimits.items else {
+            report(
+                .listTooLong, node, "`\(field.rawValue)` has \(items.count) items; a list has at most \(YAMLLimits.items)",
+                hint: "use larger blocks, or several resources")
+            return nil
+        }
         if items.isEmpty {
             report(
                 .emptyList, node, "`\(field.rawValue)` is empty",

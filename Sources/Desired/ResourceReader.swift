@@ -44,8 +44,8 @@ struct ResourceReader {
         guard let node = value(of: .kind, in: root) else {
             let names = ResourceKind.allCases.map(\.rawValue)
             // A misspelt key is what is wrong then, not a missing one.
-            if let key = keys(of: root).first(where: { Suggestion.closest(to: $0.text, among: ["kind"]) != nil }) {
-                report(.unknownField, key.node, "unknown field “\(key.text)”", hint: "did you mean “kind”?")
+            if let key = firstKey(of: root, where: { Suggestion.closest(to: $0, among: ["kind"]) != nil }) {
+                report(.unknownField, key, "unknown field “\(yaml.string(key))”", hint: "did you mean “kind”?")
             } else {
                 report(
                     .missingField, root, "the document has no `kind`",
@@ -89,7 +89,7 @@ struct ResourceReader {
             }
         }
         var misspelt: [String] = []
-        for key in unknown {
+        for key in unknown where !file.isClosed {
             let text = yaml.string(key)
             let free = shape.fields.map(\.field).filter { fields[$0] == nil }.map(\.rawValue)
             let meant = Suggestion.closest(to: text, among: free)
@@ -133,14 +133,13 @@ struct ResourceReader {
         return nil
     }
 
-    private func keys(of mapping: Int) -> [(node: Int, text: String)] {
-        var keys: [(Int, String)] = []
+    private func firstKey(of mapping: Int, where isMeant: (String) -> Bool) -> Int? {
         var child = mapping + 1
         while child < yaml.nodes[mapping].next {
-            if yaml.nodes[child].kind != .refused { keys.append((child, yaml.string(child))) }
+            if yaml.nodes[child].kind != .refused, isMeant(yaml.string(child)) { return child }
             child = yaml.nodes[yaml.nodes[child].next].next
         }
-        return keys
+        return nil
     }
 
     func type(of node: Int) -> ScalarType {
@@ -166,6 +165,6 @@ struct ResourceReader {
     }
 
     mutating func report(_ code: DiagnosticCode, _ mark: Mark, _ message: String, hint: String? = nil) {
-        file.diagnostics.append(.finding(code, at: file.place(mark), message, hint: hint, other: nil))
+        file.report(code, mark, message, hint: hint)
     }
 }

@@ -26,7 +26,7 @@ extension TopologyCheck {
         names.reserveCapacity(names.count + count)
         endpoints.reserveCapacity(count)
         for (index, file) in files.enumerated() {
-            for document in file.endpoints { check(document, file: index, &claims) }
+            for document in file.endpoints where !isFull { check(document, file: index, &claims) }
         }
     }
 
@@ -41,7 +41,7 @@ extension TopologyCheck {
             }
             if network == nil, name.isSound { miss(.network, name.text, place) }
         }
-        for draft in document.list {
+        for draft in document.list where !isFull {
             let place = Place(file: file, mark: draft.mark)
             let name = "\(document.network?.text ?? "")/\(draft.name)"
             if document.network != nil, !draft.name.isEmpty {
@@ -74,7 +74,7 @@ extension TopologyCheck {
                     report(
                         .outsideNetwork, at,
                         "\(address.value) is not within network “\(networks[index].draft.name.text)”",
-                        hint: "its CIDRs are \(cidrs.list.map(\.value.description).joined(separator: ", "))")
+                        hint: "its CIDRs are \(Self.list(cidrs.list.map(\.value)))")
                 }
                 continue
             }

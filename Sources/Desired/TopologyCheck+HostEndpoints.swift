@@ -30,30 +30,49 @@ extension TopologyCheck {
 
     /// A destination has one route: blocks of the VPCs that a host is in do not overlap, and it is in each once.
     private mutating func checkAmbiguousRoutes() {
-        for endpoints in Dictionary(grouping: hostEndpoints, by: \.host).values where endpoints.count > 1 {
-            let blocks = endpoints.flatMap { endpoint in
-                vpcs[endpoint.vpc].draft.cidrs.list.map(\.value).filter(endpoint.routes).map {
-                    Owned(block: $0, place: endpoint.place, owner: vpcs[endpoint.vpc].draft.name.text)
+        for (_, endpoints) in Dictionary(grouping: hostEndpoints, by: \.host).sorted(by: { $0.key < $1.key })
+        where endpoints.count > 1 {
+            var blocks: [Owned] = []
+            var reported: Set<[Place]> = []
+            // The latest endpoint of each VPC, by family.
+            var latest: [[Int: HostEndpointFacts]] = [[:], [:]]
+            for endpoint in endpoints.sorted(by: { $0.place < $1.place }) {
+                let own = vpcs[endpoint.vpc].draft.cidrs.list.map(\.value).filter(endpoint.routes)
+                let owner = vpcs[endpoint.vpc].draft.name.text
+                for (family, isIPv4) in [true, false].enumerated() {
+                    let routes = own.filter { $0.isIPv4 == isIPv4 }.map { Owned(block: $0, place: endpoint.place, owner: owner) }
+                    guard let block = routes.first else { continue }
+                    // The VPC's blocks count once, however many endpoints the host has in it.
+                    if let first = latest[family].updateValue(endpoint, forKey: endpoint.vpc) {
+                        var outer = block
+                        outer.place = first.place
+                        reportRoutes(of: block, outer, host: endpoint.host, &reported)
+                    } else {
+                        blocks += routes
+                    }
                 }
             }
-            var reported: Set<[Place]> = []
             for (inner, outer) in Self.overlaps(blocks) where inner.place != outer.place {
-                // Once a pair, at the later one.
-                let (first, second) = inner.place < outer.place ? (inner, outer) : (outer, inner)
-                guard reported.insert([first.place, second.place]).inserted else { continue }
-                let both =
-                    first.owner == second.owner
-                    ? "VPC “\(first.owner)”"
-                    : "\(second.block) of VPC “\(second.owner)”, and \(first.block) of VPC “\(first.owner)”"
-                report(
-                    .ambiguousRoutes, second.place,
-                    "host “\(hosts[endpoints[0].host].draft.name.text)” would have two routes to \(both): it has a host "
-                        + "endpoint at \(location(first.place)) too",
-                    hint: first.owner == second.owner
-                        ? "put both addresses on one endpoint: ips: [...]" : "a host can be in one of the two only",
-                    other: first.place)
+                reportRoutes(of: inner, outer, host: endpoints[0].host, &reported)
             }
         }
+    }
+
+    /// Once a pair of endpoints, at the later one.
+    private mutating func reportRoutes(of inner: Owned, _ outer: Owned, host: Int, _ reported: inout Set<[Place]>) {
+        let (first, second) = inner.place < outer.place ? (inner, outer) : (outer, inner)
+        guard reported.insert([first.place, second.place]).inserted else { return }
+        let both =
+            first.owner == second.owner
+            ? "VPC “\(first.owner)”"
+            : "\(second.block) of VPC “\(second.owner)”, and \(first.block) of VPC “\(first.owner)”"
+        report(
+            .ambiguousRoutes, second.place,
+            "host “\(hosts[host].draft.name.text)” would have two routes to \(both): it has a host "
+                + "endpoint at \(location(first.place)) too",
+            hint: first.owner == second.owner
+                ? "put both addresses on one endpoint: ips: [...]" : "a host can be in one of the two only",
+            other: first.place)
     }
 
     /// A route to a VPC's block must not catch what goes to the hosts themselves.

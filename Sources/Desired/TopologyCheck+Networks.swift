@@ -30,7 +30,7 @@ extension TopologyCheck {
             report(
                 .outsideVPC, Place(file: network.place.file, mark: cidr.mark),
                 "\(cidr.value) is not within VPC “\(network.draft.name.parent)”",
-                hint: "its CIDRs are \(blocks.map(\.description).joined(separator: ", "))")
+                hint: "its CIDRs are \(Self.list(blocks))")
         }
     }
 
@@ -44,7 +44,7 @@ extension TopologyCheck {
                 if network.draft.cidrs.isSound {
                     report(
                         .gatewayOutside, place, "the gateway \(gateway.value) is not within the network",
-                        hint: "its CIDRs are \(blocks.map(\.description).joined(separator: ", "))")
+                        hint: "its CIDRs are \(Self.list(blocks))")
                 }
                 continue
             }
@@ -73,6 +73,11 @@ extension TopologyCheck {
             }
             return first
         }
+    }
+
+    /// For a message: the first of them.
+    static func list(_ blocks: [CIDR]) -> String {
+        blocks.prefix(8).map(\.description).joined(separator: ", ") + (blocks.count > 8 ? ", …" : "")
     }
 
     /// What keeps an address of a block from being anybody's: `network` or `broadcast`.

@@ -43,6 +43,9 @@ struct TopologyCheck {
     /// Of a name; a parameter so that collisions can be tested.
     let identify: (String) -> UInt64
     var diagnostics: [Diagnostic]
+    private var listed: [Diagnostic.Severity: Int] = [:]
+    /// Whether there are as many errors as are listed: nothing more needs to be checked.
+    var isFull: Bool { listed[.error, default: 0] >= ReadLimits.listed }
     var obscured: Set<ResourceKind> = []
 
     var hosts: [HostFacts] = []
@@ -60,10 +63,10 @@ struct TopologyCheck {
     var names: [UInt64: (name: String, place: Place)] = [:]
 
     /// `files` sorted by path.
-    init(_ files: [ParsedFile], identify: @escaping (String) -> UInt64 = StableHash.id) {
+    init(_ files: [ParsedFile], skipped: [Diagnostic] = [], identify: @escaping (String) -> UInt64 = StableHash.id) {
         self.files = files
         self.identify = identify
-        diagnostics = files.flatMap(\.diagnostics)
+        diagnostics = files.flatMap(\.diagnostics) + skipped
         for file in files { obscured.formUnion(file.obscured) }
     }
 
@@ -78,6 +81,7 @@ struct TopologyCheck {
         checkHostEndpoints()
         checkRoles()
         reportMissing()
+        reportUnlisted()
         if !files.contains(where: \.hasDocuments) {
             diagnostics.append(
                 .finding(
@@ -96,10 +100,30 @@ struct TopologyCheck {
     func location(_ place: Place) -> SourceLocation { files[place.file].place(place.mark) }
 
     mutating func report(
-        _ code: DiagnosticCode, _ place: Place, _ message: String, hint: String? = nil, other: Place? = nil
+        _ code: DiagnosticCode, _ place: Place, _ message: String, hint: String? = nil,
+        other: Place? = nil
     ) {
+        listed[code.severity, default: 0] += 1
+        guard listed[code.severity, default: 0] <= ReadLimits.listed else { return }
         diagnostics.append(
             .finding(code, at: location(place), message, hint: hint, other: other.map(location)))
+    }
+
+    /// Says that there are more findings than are listed, behind the last one of their severity.
+    private mutating func reportUnlisted() {
+        for (severity, code) in [(Diagnostic.Severity.error, DiagnosticCode.tooManyFindings), (.warning, .tooManyWarnings)] {
+            let count = listed[severity, default: 0] - ReadLimits.listed
+            guard count >= (severity == .error ? 0 : 1),
+                let last = diagnostics.filter({ $0.severity == severity }).map(\.at).max()
+            else { continue }
+            diagnostics.append(
+                .finding(
+                    code, at: last,
+                    severity == .error
+                        ? "there are \(ReadLimits.listed) errors or more: the rest was not checked"
+                        : "there \(count == 1 ? "is 1 more warning" : "are \(count) more warnings")",
+                    hint: "mend those above first", other: nil))
+        }
     }
 
     /// Remembers a name that is not defined, unless an unreadable document may define it.
@@ -109,6 +133,8 @@ struct TopologyCheck {
         if let index = missingByName[key] {
             missing[index].count += 1
             missing[index].first = min(missing[index].first, place)
+        } else if missing.count >= ReadLimits.listed * ResourceKind.allCases.count {
+            return
         } else {
             missingByName[key] = missing.count
             missing.append(Missing(kind: kind, name: name, first: place, count: 1))

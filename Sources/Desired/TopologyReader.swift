@@ -4,7 +4,7 @@ public import Topology
 public struct ReadResult: Sendable {
     /// Nil if there is any error.
     public var topology: Topology?
-    /// Errors and warnings, sorted by place.
+    /// Errors and warnings, sorted by place; at most `ReadLimits.listed` of each, and then how many there are more.
     public var diagnostics: [Diagnostic]
 }
 
@@ -13,6 +13,6 @@ public enum TopologyReader {
     ///
     /// Neither the order of `files` nor that of documents changes the topology, apart from the places in it.
     public static func read(_ tree: SourceTree) -> ReadResult {
-        TopologyCheck(tree.files.sorted().map(ParsedFile.init)).run()
+        TopologyCheck(tree.files.sorted().map(\.parsed), skipped: tree.skipped).run()
     }
 }

@@ -1,8 +1,14 @@
 /// What one file may be, whatever it says.
 enum YAMLLimits {
-    static let bytes = 16 << 20
+    static let bytes = ReadLimits.objectBytes
     /// Mappings and lists inside each other; a document's own mapping is the first level.
     static let depth = 16
+    /// Keys, values, mappings and lists of one file: a topology has no more than one in four bytes.
+    static let nodes = 1 << 22
+    /// Bytes of one key or value. The longest that means anything is a network's name, of 191.
+    static let scalarBytes = 1024
+    /// Items of one list.
+    static let items = 1024
 }
 
 /// A place in a file: line and column from 1, the column in characters.
@@ -39,7 +45,17 @@ struct YAMLNode: Sendable {
     /// The bytes of a scalar in `YAMLFile.text`.
     var start: UInt32 = 0
     var end: UInt32 = 0
-    var next: Int
+    private var nextNode: UInt32 = 0
+
+    init(kind: Kind, mark: Mark, start: UInt32 = 0, end: UInt32 = 0, next: Int) {
+        (self.kind, self.mark, self.start, self.end) = (kind, mark, start, end)
+        self.next = next
+    }
+
+    var next: Int {
+        get { Int(nextNode) }
+        set { nextNode = UInt32(clamping: newValue) }
+    }
 }
 
 /// A finding about a file, before its path is known.

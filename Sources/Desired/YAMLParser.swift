@@ -2,8 +2,8 @@ import CYAML
 
 /// libyaml's events as flat nodes: the only file that calls libyaml.
 ///
-/// Refuses what has no place in a topology: other encodings than UTF-8, files and nesting beyond `YAMLLimits`,
-/// anchors, aliases, tags, duplicate keys, and keys that are no text. A pure function of the bytes.
+/// Refuses what has no place in a topology: other encodings than UTF-8, whatever is beyond `YAMLLimits`, anchors, aliases,
+/// tags, duplicate keys, and keys that are no text. A pure function of the bytes.
 struct YAMLParser: ~Copyable {
     private let parser: UnsafeMutablePointer<yaml_parser_t>
     private var file = YAMLFile()
@@ -11,24 +11,21 @@ struct YAMLParser: ~Copyable {
     private var open: [Int] = []
     private var root: Int?
 
-    static func parse(_ bytes: [UInt8]) -> YAMLFile {
-        guard bytes.count <= YAMLLimits.bytes else {
-            var file = YAMLFile()
-            file.isWhole = false
-            file.problems.append(
-                YAMLProblem(
-                    code: .fileTooLarge, mark: Mark(line: 1, column: 1), message: "the file is larger than 16 MiB",
-                    hint: "split it: any document may move to a file of its own"))
-            return file
+    static func parse(_ bytes: UnsafeRawBufferPointer) -> YAMLFile {
+        var rest = bytes
+        // A byte order mark is no column in an editor.
+        if bytes.starts(with: [0xef, 0xbb, 0xbf]) { rest = UnsafeRawBufferPointer(rebasing: bytes.dropFirst(3)) }
+        guard !rest.isEmpty else { return YAMLFile() }
+        var parser = YAMLParser()
+        if let (code, mark, message, hint) = YAMLNature.refusal(of: rest) {
+            parser.stop(code, mark, message, hint: hint)
+        } else {
+            YAMLNature.withoutInnerMarks(rest) { text, marks in
+                for mark in marks { parser.report(.innerByteOrderMark, mark, YAMLNature.innerMark, hint: YAMLNature.innerMarkHint) }
+                parser.run(text)
+            }
         }
-        guard !bytes.isEmpty else { return YAMLFile() }
-        let isMarked = bytes.starts(with: [0xef, 0xbb, 0xbf])
-        return bytes.withUnsafeBufferPointer { buffer in
-            var parser = YAMLParser()
-            // A byte order mark is no column in an editor.
-            parser.run(UnsafeBufferPointer(rebasing: buffer.dropFirst(isMarked ? 3 : 0)))
-            return parser.file
-        }
+        return parser.file
     }
 
     private init() {
@@ -47,7 +44,8 @@ struct YAMLParser: ~Copyable {
         }
         yaml_parser_set_encoding(parser, YAML_UTF8_ENCODING)
         yaml_parser_set_input_string(parser, bytes.baseAddress, bytes.count)
-        file.nodes.reserveCapacity(bytes.count / 8)
+        // Of a large file as many as there can be: growing would hold them twice, and what is not touched costs nothing.
+        file.nodes.reserveCapacity(bytes.count < 1 << 20 ? bytes.count / 8 : min(bytes.count + 2, YAMLLimits.nodes))
         file.text.reserveCapacity(bytes.count)
         var event = yaml_event_t()
         while file.isWhole {
@@ -64,11 +62,12 @@ struct YAMLParser: ~Copyable {
         case YAML_SCALAR_EVENT:
             let scalar = event.data.scalar
             refuseAnchor(scalar.anchor, at: mark)
-            let isRefused = refuseTag(scalar.tag, at: mark)
             let isPlain = scalar.style == YAML_PLAIN_SCALAR_STYLE
+            let isTagged = refuseTag(scalar.tag, at: mark)
+            let isRefused = refuseLength(scalar.length, at: mark) || isTagged
             if isPlain, scalar.length == 0, open.isEmpty, !isRefused { return }
             let start = UInt32(file.text.count)
-            file.text.append(contentsOf: UnsafeBufferPointer(start: scalar.value, count: scalar.length))
+            if !isRefused { file.text.append(contentsOf: UnsafeBufferPointer(start: scalar.value, count: scalar.length)) }
             append(
                 YAMLNode(
                     kind: isRefused ? .refused : isPlain ? .plain : .text, mark: mark, start: start,
@@ -109,6 +108,11 @@ struct YAMLParser: ~Copyable {
     }
 
     private mutating func append(_ node: YAMLNode) {
+        guard file.nodes.count < YAMLLimits.nodes else {
+            return stop(
+                .fileTooLarge, node.mark, "the file has more than \(YAMLLimits.nodes) keys and values",
+                hint: "split it: any document may move to a file of its own")
+        }
         if open.isEmpty || (open.count == 1 && open[0] == file.nodes.count) { root = file.nodes.count }
         file.nodes.append(node)
     }
@@ -116,6 +120,14 @@ struct YAMLParser: ~Copyable {
     private mutating func refuseAnchor(_ anchor: UnsafePointer<UInt8>?, at mark: Mark) {
         guard anchor != nil else { return }
         report(.anchorOrAlias, mark, "anchors (&name) are not taken", hint: "write the value out where it is used")
+    }
+
+    private mutating func refuseLength(_ length: Int, at mark: Mark) -> Bool {
+        guard length > YAMLLimits.scalarBytes else { return false }
+        report(
+            .valueTooLong, mark, "this has \(length) bytes; a key or value has at most \(YAMLLimits.scalarBytes)",
+            hint: "look for a quote that is not closed, or take it out")
+        return true
     }
 
     private mutating func refuseTag(_ tag: UnsafePointer<UInt8>?, at mark: Mark) -> Bool {
@@ -147,11 +159,23 @@ struct YAMLParser: ~Copyable {
                 if let first = keys[..<index].first(where: { hasSameText($0, key) }) { refuse(key, like: first) }
             }
         } else {
-            var seen: [String: Int] = Dictionary(minimumCapacity: keys.count)
-            for key in keys {
-                let text = file.string(key)
-                if let first = seen[text] { refuse(key, like: first) } else { seen[text] = key }
-            }
+            checkMany(keys)
+        }
+    }
+
+    /// By a table of keys: a string for each would take many times the file.
+    private mutating func checkMany(_ keys: [Int]) {
+        var size = 16
+        while size < keys.count * 2 { size *= 2 }
+        var table = [UInt32](repeating: .max, count: size)
+        for key in keys {
+            let node = file.nodes[key]
+            // Seeded anew in each process: nobody can choose keys that meet.
+            var hasher = Hasher()
+            file.text.withUnsafeBytes { hasher.combine(bytes: UnsafeRawBufferPointer(rebasing: $0[Int(node.start)..<Int(node.end)])) }
+            var slot = hasher.finalize() & (size - 1)
+            while table[slot] != .max, !hasSameText(Int(table[slot]), key) { slot = (slot + 1) & (size - 1) }
+            if table[slot] == .max { table[slot] = UInt32(key) } else { refuse(key, like: Int(table[slot])) }
         }
     }
 
@@ -165,16 +189,22 @@ struct YAMLParser: ~Copyable {
 
     private mutating func refuse(_ key: Int, like first: Int) {
         let (here, there) = (file.nodes[key].mark, file.nodes[first].mark)
-        file.problems.append(
-            YAMLProblem(
-                code: .duplicateKey, mark: here,
-                message: "“\(file.string(key))” is given twice, first at line \(there.line), column \(there.column)",
-                hint: "keep one of them", other: there))
+        report(
+            .duplicateKey, here,
+            "“\(file.string(key))” is given twice, first at line \(there.line), column \(there.column)",
+            hint: "keep one of them", other: there)
         file.nodes[key].kind = .refused
     }
 
-    private mutating func report(_ code: DiagnosticCode, _ mark: Mark, _ message: String, hint: String? = nil) {
-        file.problems.append(YAMLProblem(code: code, mark: mark, message: message, hint: hint))
+    private mutating func report(
+        _ code: DiagnosticCode, _ mark: Mark, _ message: String, hint: String? = nil, other: Mark? = nil
+    ) {
+        // Whoever lists them says then that there may be more.
+        guard file.problems.count < ReadLimits.listed else {
+            file.isWhole = false
+            return
+        }
+        file.problems.append(YAMLProblem(code: code, mark: mark, message: message, hint: hint, other: other))
     }
 
     /// Reports what makes the rest of the file unreadable.
@@ -186,7 +216,7 @@ struct YAMLParser: ~Copyable {
     private mutating func stopForError(_ bytes: UnsafeBufferPointer<UInt8>) {
         let problem = parser.pointee.problem.map { String(cString: $0) } ?? "unreadable"
         if parser.pointee.error == YAML_READER_ERROR {
-            let mark = Self.mark(of: Int(parser.pointee.problem_offset), in: bytes)
+            let mark = YAMLNature.mark(of: Int(parser.pointee.problem_offset), in: UnsafeRawBufferPointer(bytes))
             if problem.hasPrefix("control") {
                 return stop(
                     .yamlSyntax, mark, "control characters are not allowed",
@@ -207,18 +237,5 @@ struct YAMLParser: ~Copyable {
             hint: isTab
                 ? "indent with spaces, and quote text that begins with one of @ ` % or a tab"
                 : "the rest of the file was not read")
-    }
-
-    /// The place of the byte at `offset`.
-    private static func mark(of offset: Int, in bytes: UnsafeBufferPointer<UInt8>) -> Mark {
-        var (line, column) = (1, 1)
-        for byte in bytes.prefix(offset) {
-            if byte == UInt8(ascii: "\n") {
-                (line, column) = (line + 1, 1)
-            } else if byte & 0xc0 != 0x80 {
-                column += 1
-            }
-        }
-        return Mark(line: line, column: column)
     }
 }

@@ -27,7 +27,9 @@ import Topology
     /// Codes that no small tree can show are tested on their own.
     @Test func everyCodeHasATree() throws {
         let shown = Set(try Corpus.names.flatMap { try Corpus.expected($0).map(Corpus.code) })
-        let elsewhere: Set<DiagnosticCode> = [.fileTooLarge, .unreadable, .foldersTooDeep, .idCollision]
+        let elsewhere: Set<DiagnosticCode> = [
+            .fileTooLarge, .unreadable, .foldersTooDeep, .idCollision, .beyondLimits, .pathTooLong, .tooManyFindings, .tooManyWarnings,
+        ]
         for code in DiagnosticCode.allCases where !elsewhere.contains(code) {
             #expect(shown.contains(code.rawValue), "\(code) (\(code.rawValue)) has no tree")
         }

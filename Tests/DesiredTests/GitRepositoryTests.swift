@@ -39,8 +39,8 @@ func failure(_ body: () throws -> Void) -> String {
         #expect(try repository.resolve("feature/x") == first)
         #expect(try repository.resolve(first) == first)
         #expect(try repository.resolve(String(first.prefix(8))) == first)
-        #expect(try repository.tree(commit: first).files.map(\.bytes) == [Array("1".utf8)])
-        #expect(try repository.tree(commit: second).files.map(\.bytes) == [Array("2".utf8)])
+        #expect(try repository.tree(commit: first).files == [SourceFile(path: "a.yaml", bytes: Array("1".utf8))])
+        #expect(try repository.tree(commit: second).files == [SourceFile(path: "a.yaml", bytes: Array("2".utf8))])
     }
 
     @Test func aWrongNameIsAnsweredWithNearOnes() async throws {

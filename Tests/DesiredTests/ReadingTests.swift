@@ -5,7 +5,7 @@ import Topology
 @testable import Desired
 
 @Suite struct ReadingTests {
-    static let contract = (try? Corpus.tree("good-contract").files.first?.bytes).map { String(decoding: $0, as: UTF8.self) } ?? ""
+    static let contract = (try? String(contentsOf: Corpus.folder.appending(path: "good-contract/topology.yaml"), encoding: .utf8)) ?? ""
 
     @Test func fillsInDefaultsAndKeepsPlaces() throws {
         let topology = try #require(TopologyReader.read(SourceTree(Self.contract)).topology)
@@ -79,15 +79,18 @@ import Topology
     @Test(arguments: 0..<24) func orderAndFileNamesCarryNoMeaning(_ seed: UInt64) throws {
         let documents = Self.contract.components(separatedBy: "---\n")
         var random = SplitMix(state: seed)
-        var files: [SourceFile] = []
+        var files: [(path: String, text: String)] = []
         for document in documents.shuffled(using: &random) {
             if files.isEmpty || Bool.random(using: &random) {
-                files.append(SourceFile(path: "\(random.next() % 1000)/\(files.count).yml", bytes: Array(document.utf8)))
+                files.append(("\(random.next() % 1000)/\(files.count).yml", document))
             } else {
-                files[files.count - 1].bytes += Array("---\n\(document)".utf8)
+                files[files.count - 1].text += "---\n\(document)"
             }
         }
-        let permuted = try #require(TopologyReader.read(SourceTree(files: files.shuffled(using: &random))).topology)
+        let permuted = try #require(
+            TopologyReader.read(
+                SourceTree(files: files.shuffled(using: &random).map { SourceFile(path: $0.path, bytes: Array($0.text.utf8)) })
+            ).topology)
         let original = try #require(TopologyReader.read(SourceTree(Self.contract)).topology)
         #expect(permuted.withoutPlaces == original.withoutPlaces)
     }
@@ -154,7 +157,7 @@ import Topology
     // MARK: Identities
 
     @Test func reportsNamesWithOneID() throws {
-        let files = try Corpus.tree("good-contract").files.map { ParsedFile(path: $0.path, bytes: $0.bytes) }
+        let files = [ParsedFile(path: "t.yaml", bytes: Array(Self.contract.utf8))]
         let result = TopologyCheck(files) { $0.hasSuffix("/web-3") ? StableHash.id("h1") : StableHash.id($0) }.run()
         #expect(result.diagnostics.map(\.code) == ["MZ421"])
         #expect(result.diagnostics.first?.message.contains("acme/prod/web/web-3") == true)
