@@ -22,6 +22,7 @@ struct MizarReconcile: AsyncParsableCommand {
 
     // On this one thread: `run` blocks its signals here.
     static func main() async {
+        endAtSignals()
         var isUnderstood = false
         do {
             var command = try parseAsRoot()
@@ -45,6 +46,13 @@ struct MizarReconcile: AsyncParsableCommand {
             Output.complain("error: \(error)")
             Glibc.exit(Exit.error.rawValue)
         }
+    }
+
+    /// The first process of a container ignores signals that it does not handle: nobody could end it. `run` reads them itself.
+    private static func endAtSignals() {
+        guard getpid() == 1 else { return }
+        signal(SIGTERM) { _exit(128 + $0) }
+        signal(SIGINT) { _exit(128 + $0) }
     }
 
     /// Help and version end in success; a wrong command line is an error like any other.

@@ -29,7 +29,7 @@ struct RevisionOptions: ParsableArguments {
     @Option(help: "Where mirrors of remote repositories are kept.")
     var cache: String?
 
-    @Option(help: "Seconds that a fetch may take before it is given up.")
+    @Option(help: "Seconds that a fetch may take before it is given up, and then reading.")
     var fetchTimeout: Int = 60
 
     func validate() throws {

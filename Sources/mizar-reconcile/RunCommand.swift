@@ -58,6 +58,10 @@ final class Daemon {
     private var desired: Reconciliation.Desired?
     private var lastComplaint = ""
     private var failures = 0
+    /// What keeps this host from the newest commit, since the last fetch.
+    private var trouble: String?
+    /// The commit that has errors. Others read it in vain, too, so it is read once.
+    private var wrongCommit: String?
 
     init(reconciliation: Reconciliation, interval: Interval) throws {
         self.reconciliation = reconciliation
@@ -91,9 +95,15 @@ final class Daemon {
     private func round(fetch: Bool) -> Int? {
         do {
             if fetch || desired == nil {
-                let (loaded, failure) = try reconciliation.loadOrFallBack()
-                desired = loaded
-                if let failure { complain("\(failure)") }
+                let target = try waiter.endingAtSignals(logger) {
+                    try reconciliation.target(keeping: desired, wrong: &wrongCommit)
+                }
+                desired = target.desired
+                trouble = target.trouble
+            }
+            if let trouble {
+                failures += 1
+                complain(trouble)
             }
             guard let desired else { return nil }
             try reconciliation.check(desired)
@@ -121,7 +131,7 @@ final class Daemon {
                     "destroyed": "\(outcome.destroyed)", "waiting": "\(result.plan.waiting.count)",
                 ])
         }
-        if failures > 0 {
+        if failures > 0, trouble == nil {
             logger.info("works again after \(failures) failed \(failures == 1 ? "round" : "rounds")")
             failures = 0
             lastComplaint = ""

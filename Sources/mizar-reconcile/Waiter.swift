@@ -1,5 +1,6 @@
 import CBPF
 import Glibc
+import Logging
 
 /// Waits for whatever comes first: a signal, a change of this host's interfaces, or a time.
 final class Waiter {
@@ -56,6 +57,16 @@ final class Waiter {
             }
             if watched[1].revents != 0, mzr_links_drain(links) { return .links }
         }
+    }
+
+    /// Calls `body`; SIGTERM or SIGINT ends the process at once meanwhile, as fetching and reading leave nothing half done.
+    func endingAtSignals<Result>(_ logger: Logger, _ body: () throws -> Result) throws -> Result {
+        let watch = try SignalWatch(signals: signals) {
+            logger.info("stopped; the data plane goes on")
+            _exit(Exit.done.rawValue)
+        }
+        defer { watch.end() }
+        return try body()
     }
 
     private static func now() -> Int {

@@ -72,6 +72,54 @@ import Testing
         }
     }
 
+    /// What this host has is repaired while a newer commit has errors, also by a daemon that starts only then.
+    @Test(arguments: [true, false]) func aWrongCommitNeverStopsRepair(byURL: Bool) async throws {
+        var fleet = ApplyTests.twoHosts()
+        try await LabFixture.with(fleet) { lab in
+            let good = try await lab.git.git("rev-parse", "HEAD")
+            let interface = fleet["acme/prod/web/a"].interface
+            let run = Self.command(lab, "h1", repo: byURL ? "file://\(lab.repo)" : lab.repo, interval: "100ms")
+            let log = "\(lab.git.folder)/run.log"
+            func repairs(_ daemon: Background) async throws {
+                try await lab.takeOff("h1", interface, "ingress")
+                let isBack = try await eventually { try await lab.status("h1").attachments.contains { $0.interface == interface } }
+                #expect(isBack, "\(daemon.output)")
+            }
+            var status = try await Tool.whileRunning(run, namespace: lab.namespace(host: "h1"), log: log) { daemon in
+                #expect(try await eventually { daemon.output.contains("reconciling") }, "\(daemon.output)")
+                fleet.endpoint("acme/prod/web/x", 99, on: "h7")
+                try await lab.commit(fleet)
+                #expect(try await eventually { daemon.output.contains("and is repaired to commit \(good)") }, "\(daemon.output)")
+                try await repairs(daemon)
+                #expect(daemon.output.count(of: "error[MZ304]") == 1, "each commit is read once: \(daemon.output)")
+            }
+            #expect(status == 0)
+            status = try await Tool.whileRunning(run, namespace: lab.namespace(host: "h1"), log: log) { daemon in
+                #expect(try await eventually { daemon.output.contains("and is repaired to commit \(good)") }, "\(daemon.output)")
+                try await repairs(daemon)
+            }
+            #expect(status == 0)
+        }
+    }
+
+    /// A commit that takes long to read: SIGTERM ends the daemon meanwhile, and the data plane goes on.
+    @Test func aSignalEndsItWhileItReads() async throws {
+        let fleet = ApplyTests.twoHosts()
+        let bombs = try BombFixture()
+        try await bombs.commit(tree: try await bombs.nested([("100644 blob", try await bombs.blob("# nothing\n"), "t.txt")], depth: 11))
+        try await LabFixture.with(fleet) { lab in
+            let status = try await Tool.whileRunning(
+                Self.command(lab, "h1", repo: bombs.repo, interval: "1h"), namespace: lab.namespace(host: "h1"),
+                log: "\(lab.git.folder)/run.log"
+            ) { daemon in
+                let hasBegun = try await eventually { daemon.output.contains("reconciling") }
+                #expect(hasBegun, "\(daemon.output)")
+            }
+            #expect(status == 0, "it ended by itself")
+            try await ScenarioTests.holds(lab, fleet, "the data plane goes on")
+        }
+    }
+
     /// One reconciler a host: what another did between two rounds, the next would undo.
     @Test func whileItRunsNobodyElseChangesTheHost() async throws {
         let fleet = ApplyTests.twoHosts()
@@ -99,4 +147,8 @@ import Testing
             try await ScenarioTests.holds(lab, fleet)
         }
     }
+}
+
+extension String {
+    fileprivate func count(of text: String) -> Int { ranges(of: text).count }
 }
