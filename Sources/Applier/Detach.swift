@@ -9,17 +9,17 @@ public enum Detach {
     ///
     /// - Parameters:
     ///   - directory: where the pins are. What is not ours in it stays, and the directory with it.
-    ///   - host: the name of this host; the tables of another one are refused.
+    ///   - names: what this host may be called; the tables of another one are refused. Empty: whatever is there is taken off.
     /// - Returns: what was removed, in a user's words.
     /// - Throws: `BPFError`; `LockError` if a reconciler works on the directory; `Others`.
-    public static func run(directory: String, host: String? = nil) throws -> [String] {
+    public static func run(directory: String, names: [String] = []) throws -> [String] {
         _ = silenced
         let store = try KernelStore(directory: directory, forWriting: false)
         // Without tables, what is left of ours is what interfaces carry.
         guard BPFFilesystem.contains(directory) else { return try interfaces(named: []) }
         let lock = try HostLock(directory: directory)
         // Here and below: a table that cannot be read must not keep anybody from removing it.
-        if let host { try check(host, store) }
+        if let name = names.first { try check(name, names, store) }
         let named = (try? store.namedInterfaces()) ?? []
         // Interfaces first: programs must not outlive their rows.
         var removed = try interfaces(named: named)
@@ -35,8 +35,8 @@ public enum Detach {
         public var owner: Owner
     }
 
-    private static func check(_ host: String, _ store: KernelStore) throws {
-        guard let applied = try? store.readApplied(), applied.host != StableHash.id(host) else { return }
+    private static func check(_ host: String, _ names: [String], _ store: KernelStore) throws {
+        guard let applied = try? store.readApplied(), !names.contains(where: { applied.host == StableHash.id($0) }) else { return }
         throw Others(owner: (try? store.observe().image.owner(otherThan: host)) ?? Owner())
     }
 

@@ -63,7 +63,7 @@ extension Plan {
     }
 
     /// Waiting steps that a user counts.
-    var waitingChanges: [Waiting] { waiting.filter { !$0.step.isBookkeeping } }
+    public var waitingChanges: [Waiting] { waiting.filter { !$0.step.isBookkeeping } }
 
     private var waitingLines: [String] {
         guard let heading = waitingHeading else { return [] }

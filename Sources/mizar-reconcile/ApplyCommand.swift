@@ -2,6 +2,7 @@ import Applier
 public import ArgumentParser
 import Desired
 import Glibc
+import Logging
 public import Planner
 import Topology
 
@@ -23,10 +24,7 @@ struct ApplyCommand: ParsableCommand {
 
     @OptionGroup var revision: RevisionOptions
 
-    @Option(help: "This host's name in the topology.")
-    var host: String?
-
-    @OptionGroup var maps: MapOptions
+    @OptionGroup var host: HostOptions
     @OptionGroup var output: OutputOptions
 
     @Option(
@@ -36,8 +34,8 @@ struct ApplyCommand: ParsableCommand {
     var through: Phase?
 
     func validate() throws {
-        if planFile == nil, repo == nil || host == nil { throw ValidationError("give --repo and --host, or a plan file") }
-        if planFile != nil, repo != nil || host != nil || revision.ref != nil || revision.path != nil {
+        if planFile == nil, repo == nil { throw ValidationError("give --repo and --host, or a plan file") }
+        if planFile != nil, repo != nil || host.given != nil || revision.ref != nil || revision.path != nil {
             throw ValidationError("a plan file says the repository and the host by itself")
         }
     }
@@ -45,12 +43,10 @@ struct ApplyCommand: ParsableCommand {
     func run() throws {
         if let planFile {
             try applyFile(planFile)
-        } else if let repo, let host {
+        } else if let repo {
             var source = SourceOptions()
             (source.repo, source.revision) = (repo, revision)
-            var options = HostOptions()
-            (options.host, options.maps) = (host, maps)
-            try apply(Reconciliation(source: source, host: options, logger: output.logger))
+            try apply(Reconciliation(source: source, host: host, logger: output.logger))
         }
     }
 
@@ -61,6 +57,7 @@ struct ApplyCommand: ParsableCommand {
         let result = try reconciliation.reconcile(desired, lock: lock, through: through) { plan in
             if output.format == .text, !output.quiet { try Output.print(plan.text) }
         }
+        if let forgotten = result.forgotten { output.logger.warning("the mirror does not remember the applied commit: \(forgotten)") }
         try report(result)
         if let fetchFailure {
             Output.complain("error: \(fetchFailure); the host was kept on the commit that it applied last, \(desired.commit)")
@@ -87,9 +84,9 @@ struct ApplyCommand: ParsableCommand {
         try HostCheck.kernel()
         try HostCheck.privileges()
         try checkMachine(plan)
-        let lock = try HostLock(directory: maps.bpffs)
+        let lock = try HostLock(directory: host.maps.bpffs)
         defer { withExtendedLifetime(lock) {} }
-        let store = try KernelStore(directory: maps.bpffs, forWriting: true)
+        let store = try KernelStore(directory: host.maps.bpffs, forWriting: true)
         let observation = try store.observe()
         guard observation.digest == plan.stateDigest else {
             Output.complain("error: the plan is stale: host \(plan.host) has changed since it was made; plan again")
@@ -113,7 +110,7 @@ struct ApplyCommand: ParsableCommand {
         let config = plan.steps.lazy.compactMap { step in
             if case .row(_, .config(let config)?) = step.change { config } else { nil }
         }.first
-        let image = try KernelStore(directory: maps.bpffs, forWriting: false).observe().image
+        let image = try KernelStore(directory: host.maps.bpffs, forWriting: false).observe().image
         let hint = "apply it on \(plan.host), or plan again"
         guard let address = (config ?? image.config)?.address else {
             throw Refusal("the plan is for a host that has applied before, and nothing is applied here", hint: hint)
@@ -150,7 +147,7 @@ struct ApplyCommand: ParsableCommand {
                 try Output.json(
                     Report(
                         host: result.plan.host, commit: result.plan.commit, added: outcome.added, changed: outcome.changed,
-                        destroyed: outcome.destroyed, waiting: result.plan.waiting.count, pending: result.plan.pending,
+                        destroyed: outcome.destroyed, waiting: result.plan.waitingChanges.count, pending: result.plan.pending,
                         error: failure)), hint: after)
         case .text, .markdown:
             if failure == nil {

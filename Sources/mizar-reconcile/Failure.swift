@@ -1,4 +1,5 @@
 import Planner
+import Topology
 
 /// A command's error: one sentence, and what to do about it.
 struct Failure: Error, CustomStringConvertible {
@@ -11,6 +12,25 @@ struct Failure: Error, CustomStringConvertible {
     }
 
     var description: String { message + (hint.map { "; \($0)" } ?? "") }
+}
+
+/// A commit whose topology has errors: nothing of it is used.
+struct InvalidTopology: Error, CustomStringConvertible {
+    let commit: String
+    /// Warnings included.
+    let diagnostics: [Diagnostic]
+
+    var description: String {
+        let errors = diagnostics.count { $0.severity == .error }
+        return "\(errors) \(errors == 1 ? "error" : "errors") in the topology"
+    }
+}
+
+/// A plan that `PlanCheck` does not let pass.
+struct BrokenPlan: Error, CustomStringConvertible {
+    let violations: [String]
+
+    var description: String { "the plan failed its own check, so nothing was changed; this is a defect of mizar-reconcile" }
 }
 
 /// A guard's no: the command line was understood, and carrying it out would be wrong.

@@ -89,7 +89,10 @@ struct LabExecCommand: AsyncParsableCommand {
         if asksForHelp { throw CleanExit.helpRequest(self) }
         let (place, command) = try parsed()
         // Our own commands find this host's maps, and not this machine's.
-        if let host { setenv(MapOptions.variable, options.lab.bpffs(host: host), 1) }
+        if let host {
+            setenv(MapOptions.variable, options.lab.bpffs(host: host), 1)
+            setenv(HostOptions.variable, host, 1)
+        }
         try options.lab.exec(place, command)
     }
 

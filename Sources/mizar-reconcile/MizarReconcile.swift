@@ -37,6 +37,13 @@ struct MizarReconcile: AsyncParsableCommand {
             }
         } catch let exit as Exit {
             Glibc.exit(exit.rawValue)
+        } catch let invalid as InvalidTopology {
+            Output.complain(invalid.diagnostics)
+            Output.complain("error: \(invalid); nothing was changed")
+            Glibc.exit(Exit.error.rawValue)
+        } catch let broken as BrokenPlan {
+            for line in broken.violations + [broken.description] { Output.complain("error: \(line)") }
+            Glibc.exit(Exit.refused.rawValue)
         } catch let refusal as Refusal {
             Output.complain("error: \(refusal)")
             Glibc.exit(Exit.refused.rawValue)

@@ -39,10 +39,34 @@ struct RevisionOptions: ParsableArguments {
 
 /// Which host this is, and where its maps are pinned.
 struct HostOptions: ParsableArguments {
-    @Option(help: "This host's name in the topology.")
-    var host: String
+    /// Names the host to whoever is not told by `--host`; `lab exec --host` sets it.
+    static let variable = "MIZAR_HOST"
+
+    @Option(
+        name: .customLong("host"),
+        help:
+            "This host's name in the topology. Default: $\(Self.variable), or this machine's name, else that up to its first dot.")
+    var given: String?
 
     @OptionGroup var maps: MapOptions
+
+    func validate() throws {
+        if given?.isEmpty == true {
+            throw ValidationError("--host is empty; name a host of the topology, or leave it out to take this machine's name")
+        }
+    }
+
+    /// What this host may be called, best first; more than one where nobody said it. Empty: the machine has no name.
+    var names: [String] {
+        if let given { return [given] }
+        if let value = getenv(Self.variable), value.pointee != 0 { return [String(cString: value)] }
+        var buffer = [CChar](repeating: 0, count: Int(HOST_NAME_MAX) + 1)
+        guard gethostname(&buffer, buffer.count) == 0 else { return [] }
+        let name = String(decoding: buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        guard !name.isEmpty, name != "(none)" else { return [] }
+        let short = String(name.prefix { $0 != "." })
+        return short == name || short.isEmpty ? [name] : [name, short]
+    }
 }
 
 struct MapOptions: ParsableArguments {

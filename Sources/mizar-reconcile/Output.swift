@@ -33,13 +33,14 @@ enum Output {
 
     static func complain(_ diagnostics: [Diagnostic]) {
         for diagnostic in diagnostics {
+            let level = diagnostic.severity == .error ? Logger.Level.error : .warning
             switch logFormat.withLock({ $0 }) {
-            case .text: complainRaw(diagnostic.description)
+            case .text: Log.writeLine(diagnostic.description, level)
             case .json:
                 Log.write(
-                    diagnostic.severity == .error ? .error : .warning,
+                    level,
                     diagnostic.message + (diagnostic.hint.map { "; \($0)" } ?? ""),
-                    ["at": diagnostic.at.description, "code": diagnostic.code], format: .json)
+                    ["at": "\(diagnostic.at)", "code": "\(diagnostic.code)"], format: .json)
             }
         }
     }

@@ -9,14 +9,13 @@ struct PlanCommand: ParsableCommand {
         commandName: "plan",
         abstract: "Show what would change, and change nothing.",
         discussion: """
-            With --host: what this host would change, its live maps against the commit. With --base and --head: what every \
+            Without --base: what this host would change, its live maps against the commit. With --base and --head: what every \
             host of the fleet would change between two commits, without privileges, for a pull request.
             """)
 
     @OptionGroup var source: SourceOptions
 
-    @Option(help: "This host's name in the topology.")
-    var host: String?
+    @OptionGroup var host: HostOptions
 
     @Option(help: "The commit to start from: plan the whole fleet.")
     var base: String?
@@ -24,7 +23,6 @@ struct PlanCommand: ParsableCommand {
     @Option(help: "The commit to go to. Default with --base: --ref, or HEAD.")
     var head: String?
 
-    @OptionGroup var maps: MapOptions
     @OptionGroup var output: OutputOptions
 
     @Option(help: "Save the plan as JSON, for `apply PLANFILE`.")
@@ -34,23 +32,20 @@ struct PlanCommand: ParsableCommand {
     var detailedExitcode = false
 
     func validate() throws {
-        if host == nil, base == nil { throw ValidationError("give --host, or --base and --head") }
-        if host != nil, base != nil || head != nil { throw ValidationError("--host and --base are two ways to plan: give one") }
+        if base == nil, head != nil { throw ValidationError("--head goes with --base") }
+        if host.given != nil, base != nil || head != nil { throw ValidationError("--host and --base are two ways to plan: give one") }
         if head != nil, source.revision.ref != nil { throw ValidationError("--head and --ref say the same: give one") }
     }
 
     func run() throws {
-        if let host { try runHost(host) } else { try runFleet() }
+        if base == nil { try runHost() } else { try runFleet() }
     }
 
-    private func runHost(_ name: String) throws {
-        var options = HostOptions()
-        options.host = name
-        options.maps = maps
-        let reconciliation = Reconciliation(source: source, host: options, logger: output.logger)
+    private func runHost() throws {
+        let reconciliation = Reconciliation(source: source, host: host, logger: output.logger)
         let desired = try Reconciliation.load(source, ref: source.revision.ref)
         try reconciliation.check(desired)
-        let store = try KernelStore(directory: maps.bpffs, forWriting: false)
+        let store = try KernelStore(directory: host.maps.bpffs, forWriting: false)
         let (plan, _) = try reconciliation.plan(desired, store: store, through: nil)
         if let out { try Output.save(try Output.json(plan) + "\n", to: out) }
         switch output.format {

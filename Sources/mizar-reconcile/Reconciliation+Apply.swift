@@ -9,6 +9,10 @@ extension Reconciliation {
     struct Result {
         let plan: Plan
         let outcome: ApplyOutcome
+        /// Endpoints whose ports came and went, by the steps that were done.
+        var ports = PortChanges()
+        /// The mirror does not remember the applied commit.
+        var forgotten: DesiredError?
     }
 
     /// The wanted commit; or, if it cannot be fetched, the one that this host applied last, from the mirror: after a
@@ -17,14 +21,23 @@ extension Reconciliation {
         do {
             return (try Self.load(source, ref: source.revision.ref), nil)
         } catch let failure as DesiredError where failure.isFetch {
+            guard let last = remembered() else { throw failure }
+            logger.warning("\(failure); going on with the commit applied last, \(last.commit)")
+            return (last, failure)
+        }
+    }
+
+    /// By the mirror's reference.
+    private func remembered() -> Desired? {
+        for name in host.names {
             do {
-                let last = try Self.load(source, ref: Mirror.appliedRef(host: host.host), fetch: false)
-                logger.warning("\(failure); going on with the commit applied last, \(last.commit)")
-                return (last, failure)
-            } catch is DesiredError {
-                throw failure
+                let desired = try Self.load(source, ref: Mirror.appliedRef(host: name), fetch: false)
+                if try host.entry(in: desired.topology).name == name { return desired }
+            } catch {
+                logger.debug("no commit is remembered as applied by \(name): \(error)")
             }
         }
+        return nil
     }
 
     /// The right to change this host's tables, or an error that says who has it.
@@ -36,9 +49,11 @@ extension Reconciliation {
 
     /// Observes, plans and applies.
     ///
-    /// - Parameter lock: held by the caller: there is one reconciler a host.
+    /// - Parameters:
+    ///   - lock: held by the caller: there is one reconciler a host.
+    ///   - progress: called after each step.
     func reconcile(
-        _ desired: Desired, lock: borrowing HostLock, through: Phase?, announce: (Plan) throws -> Void
+        _ desired: Desired, lock: borrowing HostLock, through: Phase?, progress: () -> Void = {}, announce: (Plan) throws -> Void
     ) throws -> Result {
         if let holder = try HostCheck.portTaken(desired.topology.cluster.port) {
             throw Failure(
@@ -46,18 +61,24 @@ extension Reconciliation {
                 hint: "end it, or give the cluster another port (Cluster.port)")
         }
         let store = try KernelStore(directory: host.maps.bpffs, forWriting: true)
-        let (plan, _) = try plan(desired, store: store, through: through)
+        let (plan, observation) = try plan(desired, store: store, through: through)
         try announce(plan)
-        let outcome = Executor.apply(plan, to: store) { step in logger.debug("\(step.subject): \(step.detail)") }
+        var done: [Step] = []
+        let outcome = Executor.apply(plan, to: store) { step in
+            logger.debug("\(step.subject): \(step.detail)")
+            if PortChanges.concerns(step) { done.append(step) }
+            progress()
+        }
+        var result = Result(plan: plan, outcome: outcome, ports: PortChanges(done, of: plan, on: observation.image))
         if outcome.failed == nil {
             Self.keepReceiveOffload(store, logger)
-            do {
-                try Mirror.rememberApplied(repo: source.repo, cache: source.revision.cache, commit: desired.commit, host: host.host)
+            do throws(DesiredError) {
+                try Mirror.rememberApplied(repo: source.repo, cache: source.revision.cache, commit: desired.commit, host: plan.host)
             } catch {
-                logger.warning("the mirror does not remember the applied commit: \(error)")
+                result.forgotten = error
             }
         }
-        return Result(plan: plan, outcome: outcome)
+        return result
     }
 
     /// After a plan that was carried out. `status` says whether it is there.

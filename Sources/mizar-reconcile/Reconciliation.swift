@@ -17,7 +17,7 @@ struct Reconciliation {
         let warnings: [Diagnostic]
     }
 
-    /// Reads a commit, or throws after saying every error in it.
+    /// Reads a commit, or throws with every error in it.
     static func load(_ source: SourceOptions, ref: String?, fetch: Bool = true) throws -> Desired {
         let tree = try Source.load(
             repo: source.repo, ref: ref, path: source.revision.path, cache: source.revision.cache, fetch: fetch,
@@ -28,22 +28,14 @@ struct Reconciliation {
     static func read(_ tree: SourceTree) throws -> Desired {
         let result = TopologyReader.read(tree)
         guard let topology = result.topology else {
-            let errors = result.diagnostics.count { $0.severity == .error }
-            Output.complain(result.diagnostics)
-            Output.complain("error: \(errors) \(errors == 1 ? "error" : "errors") in the topology; nothing was changed")
-            throw Exit.error
+            throw InvalidTopology(commit: tree.commit, diagnostics: result.diagnostics)
         }
         return Desired(topology: topology, commit: tree.commit, warnings: result.diagnostics)
     }
 
     /// Refuses a host that the topology does not name, or that is another machine.
     func check(_ desired: Desired) throws {
-        guard let entry = desired.topology.hosts.first(where: { $0.name == host.host }) else {
-            let names = desired.topology.hosts.map(\.name).joined(separator: ", ")
-            throw Failure(
-                "the topology has no host “\(host.host)”",
-                hint: "it has \(names); to take everything off a host that left, use `mizar-reconcile detach`")
-        }
+        let entry = try host.entry(in: desired.topology)
         let own = try HostCheck.addresses()
         guard own.contains(entry.address) else {
             throw Refusal(
@@ -86,25 +78,22 @@ struct Reconciliation {
         let observation = try store.observe()
         try refuseOthers(observation.image, desired.topology)
         let base = base(observation, head: desired)
+        let name = try host.entry(in: desired.topology).name
         guard
             var plan = Planner.plan(
-                desired.topology, base: base, skipped: skipped(observation, head: desired), host: host.host,
+                desired.topology, base: base, skipped: skipped(observation, head: desired), host: name,
                 commit: desired.commit, observation: observation, through: through)
-        else { throw Failure("the topology has no host “\(host.host)”") }
+        else { throw UnknownHost([name], in: desired.topology) }
         plan.warnings = desired.warnings + plan.warnings
         let violations = PlanCheck.violations(plan, on: observation)
-        guard violations.isEmpty else {
-            for violation in violations { Output.complain("error: \(violation)") }
-            Output.complain("error: the plan failed its own check, so nothing was changed; this is a defect of mizar-reconcile")
-            throw Exit.refused
-        }
+        guard violations.isEmpty else { throw BrokenPlan(violations: violations) }
         return (plan, observation)
     }
 
     /// Refuses to take over what another host has applied: it would be that host's no longer.
     func refuseOthers(_ image: Image, _ topology: Topology) throws {
-        let address = topology.hosts.first { $0.name == host.host }?.address
-        guard let owner = image.owner(otherThan: host.host, at: address, in: topology) else { return }
-        throw Refusal(others: owner, than: host.host, below: host.maps.bpffs)
+        let entry = try host.entry(in: topology)
+        guard let owner = image.owner(otherThan: entry.name, at: entry.address, in: topology) else { return }
+        throw Refusal(others: owner, than: entry.name, below: host.maps.bpffs)
     }
 }

@@ -13,9 +13,11 @@ struct StatusCommand: ParsableCommand {
 
     func run() throws {
         let store = try KernelStore(directory: host.maps.bpffs, forWriting: false)
-        let status = StatusReport(host: host.host, status: try store.status())
+        let found = try store.status()
+        let name = host.name(in: found.observation.image)
+        let status = StatusReport(host: name, status: found)
         if let other = status.otherHost {
-            Output.complain("warning: these maps are those of host \(other), not of \(host.host)")
+            Output.complain("warning: these maps are those of host \(other), not of \(name)")
         }
         switch output.format {
         case .json: try Output.print(try Output.json(status))

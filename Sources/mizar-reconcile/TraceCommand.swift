@@ -45,16 +45,13 @@ struct TraceCommand: ParsableCommand {
     @Flag(help: "Run the packet through the programs of this host, too. It is counted like any other, and may make the host ask others.")
     var live = false
 
-    @Option(help: "With --live: this host's name in the topology.")
-    var host: String?
-
-    @OptionGroup var maps: MapOptions
+    @OptionGroup var host: HostOptions
     @OptionGroup var output: OutputOptions
 
     func validate() throws {
         if flowLabel > 0xf_ffff { throw ValidationError("--flow-label has 20 bits: 0 to 1048575") }
         if !(20...65_535).contains(size) { throw ValidationError("--size is 20 to 65535 bytes") }
-        if live != (host != nil) { throw ValidationError("--live and --host go together") }
+        if !live, host.given != nil { throw ValidationError("--host goes with --live") }
         if output.format == .markdown { throw ValidationError("a trace is text or json") }
     }
 
@@ -71,7 +68,7 @@ struct TraceCommand: ParsableCommand {
         var trace = try Self.answer { () throws(TraceQuestion.Refusal) in
             try Trace(question, topology: desired.topology, commit: desired.commit)
         }
-        if let host { try run(&trace, on: host, desired) }
+        if live { try runLive(&trace, desired) }
         switch output.format {
         case .json: try Output.print(try Output.json(trace))
         case .text, .markdown: try Output.print(output.quiet ? trace.closing : trace.text)
@@ -82,10 +79,9 @@ struct TraceCommand: ParsableCommand {
         if !trace.arrives { throw Exit.dropped }
     }
 
-    private func run(_ trace: inout Trace, on name: String, _ desired: Reconciliation.Desired) throws {
-        var options = HostOptions()
-        (options.host, options.maps) = (name, maps)
-        let reconciliation = Reconciliation(source: source, host: options, logger: output.logger)
+    private func runLive(_ trace: inout Trace, _ desired: Reconciliation.Desired) throws {
+        let name = try host.entry(in: desired.topology).name
+        let reconciliation = Reconciliation(source: source, host: host, logger: output.logger)
         try reconciliation.check(desired)
         let probes = trace.probes(at: name)
         guard !probes.isEmpty else {
@@ -94,7 +90,7 @@ struct TraceCommand: ParsableCommand {
                 "the packet does not come to host \(name)",
                 hint: "it comes to \(Set(hosts).sorted().joined(separator: ", "))")
         }
-        let store = try KernelStore(directory: maps.bpffs, forWriting: false)
+        let store = try KernelStore(directory: host.maps.bpffs, forWriting: false)
         let observation = try store.observe()
         try reconciliation.refuseOthers(observation.image, desired.topology)
         let forwarder = try store.forwarder(observation.image)

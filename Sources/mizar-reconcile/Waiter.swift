@@ -4,16 +4,10 @@ import Logging
 
 /// Waits for whatever comes first: a signal, a change of this host's interfaces, or a time.
 final class Waiter {
-    enum Event {
-        case stop, hangup, links
-        case timeout(isFetchTime: Bool)
-    }
+    enum Event { case stop, hangup, links, time }
 
     private let signals: Int32
     private let links: Int32
-    /// When the next fetch is due, milliseconds of CLOCK_MONOTONIC; kept over other events, so that a flapping interface
-    /// cannot put it off.
-    private var fetchTime: Int?
 
     /// Blocks SIGTERM, SIGINT and SIGHUP in this and all later threads: they are read, not handled.
     init() throws {
@@ -29,28 +23,20 @@ final class Waiter {
     }
 
     /// - Parameters:
-    ///   - fetchIn: milliseconds between two fetches; counted from the last fetch, whatever comes in between.
-    ///   - wakeIn: milliseconds until something else is due, if anything is.
-    func wait(fetchIn: Int, wakeIn: Int?) -> Event {
-        let fetchAt = fetchTime ?? Self.now() + fetchIn
-        fetchTime = fetchAt
-        let end = min(fetchAt, wakeIn.map { Self.now() + $0 } ?? Int.max)
+    ///   - end: milliseconds of CLOCK_MONOTONIC.
+    ///   - pulse: how often `beat` is called meanwhile, in milliseconds; nil: never.
+    func wait(until end: Int, pulse: Int?, _ beat: () -> Void) -> Event {
         while true {
+            beat()
             let left = end - Self.now()
-            guard left > 0 else {
-                let isFetchTime = end == fetchAt
-                if isFetchTime { fetchTime = nil }
-                return .timeout(isFetchTime: isFetchTime)
-            }
+            guard left > 0 else { return .time }
             var watched = [
                 pollfd(fd: signals, events: Int16(POLLIN), revents: 0), pollfd(fd: links, events: Int16(POLLIN), revents: 0),
             ]
-            guard poll(&watched, 2, Int32(clamping: left)) > 0 else { continue }
+            guard poll(&watched, 2, Int32(clamping: min(left, pulse ?? left))) > 0 else { continue }
             if watched[0].revents != 0 {
                 switch mzr_signals_read(signals) {
-                case SIGHUP:
-                    fetchTime = nil
-                    return .hangup
+                case SIGHUP: return .hangup
                 case 0: break
                 default: return .stop
                 }
@@ -69,7 +55,8 @@ final class Waiter {
         return try body()
     }
 
-    private static func now() -> Int {
+    /// Milliseconds of CLOCK_MONOTONIC.
+    static func now() -> Int {
         var time = timespec()
         clock_gettime(CLOCK_MONOTONIC, &time)
         return time.tv_sec * 1000 + time.tv_nsec / 1_000_000

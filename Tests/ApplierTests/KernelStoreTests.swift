@@ -32,7 +32,7 @@ struct KernelStoreTests {
             #expect(port.driver == "veth" && port.mtu == 1500 && !port.foreignXDP)
             #expect(try #require(seen.interface("up0")).addresses.contains(Samples.h1))
 
-            #expect(throws: Detach.Others.self) { try Detach.run(directory: host.bpffs, host: "another") }
+            #expect(throws: Detach.Others.self) { try Detach.run(directory: host.bpffs, names: ["another"]) }
             let removed = try Detach.run(directory: host.bpffs)
             #expect(removed.count { $0.hasPrefix("program ") } == attachments.count)
             let after = try store.observe()

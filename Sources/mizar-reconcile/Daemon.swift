@@ -1,0 +1,145 @@
+import Applier
+import Desired
+import Logging
+import Planner
+import Topology
+
+/// The loop of `run`: survives every error, says each once, and goes on repairing what it can.
+///
+/// A round has two parts. *take* gets the newest commit; where that fails, the host stays on the one that it has. *repair* makes the
+/// host match the commit that was taken last. Either is tried again soon after it has failed, by itself.
+final class Daemon {
+    private let reconciliation: Reconciliation
+    private let interval: Interval
+    private let waiter: Waiter
+    private let manager: ServiceManager
+    private let logger: Logger
+    /// Held between the rounds, too: whoever came in between would be undone by the next.
+    private var lock: HostLock
+    private var desired: Reconciliation.Desired?
+    /// The commit that has errors. Others read it in vain, too, so it is read once.
+    private var wrong: InvalidTopology?
+    private var troubles: Troubles
+    private var report: RoundReport
+    /// How often each part has failed in a row.
+    private var (failedTakes, failedRepairs) = (0, 0)
+    /// When the next commit is fetched, milliseconds of CLOCK_MONOTONIC; kept over other events, so that a flapping interface
+    /// cannot put it off.
+    private var fetchTime = 0
+
+    init(reconciliation: Reconciliation, interval: Interval) throws {
+        self.reconciliation = reconciliation
+        self.interval = interval
+        logger = reconciliation.logger
+        troubles = Troubles(logger: logger)
+        report = RoundReport(logger: logger)
+        lock = try reconciliation.lock()
+        waiter = try Waiter()
+        manager = ServiceManager(longest: reconciliation.source.revision.fetchTimeout * 1000, logger: logger)
+    }
+
+    func run() throws {
+        logger.info("reconciling host \(reconciliation.host.names.first ?? "") every \(interval)")
+        var mayTake = true
+        var isReady = false
+        while true {
+            if mayTake || desired == nil { try take() }
+            let soonest = repair()
+            let status = report.status(trouble: troubles.first)
+            if isReady { manager.status(status) } else { manager.ready(status) }
+            isReady = true
+            let event = waiter.wait(until: min(fetchTime, soonest ?? Int.max), pulse: manager.watchdog.map { $0 / 4 }, manager.isAlive)
+            switch event {
+            case .stop:
+                manager.stopping()
+                logger.info("stopped; the data plane goes on")
+                return
+            case .hangup:
+                manager.reloading()
+                (mayTake, isReady) = (true, false)
+            case .links: mayTake = false
+            case .time: mayTake = Waiter.now() >= fetchTime
+            }
+        }
+    }
+
+    // MARK: The parts of a round
+
+    /// Gets the newest commit, or keeps the one that the host has: in memory, or else in the repository or its mirror.
+    ///
+    /// - Throws: `UnknownHost` if no commit names this host, neither now nor when it was applied last.
+    private func take() throws {
+        do {
+            let newest = try waiter.endingAtSignals(logger) { try reconciliation.newest(keeping: desired, wrong: wrong) }
+            wrong = nil
+            troubles.over(.fetching)
+            _ = try reconciliation.host.entry(in: newest.topology)
+            desired = newest
+            troubles.over(.reading)
+            failedTakes = 0
+        } catch {
+            failedTakes += 1
+            let isKnown = desired != nil
+            if desired == nil { desired = reconciliation.lastApplied() }
+            if error is UnknownHost, desired == nil { throw error }
+            let goingOn = desired.map { $0.commit.isEmpty ? "" : "; going on with commit \($0.commit.prefix(12))" } ?? ""
+            let hint = desired == nil ? "; the host stays as it is" : isKnown ? goingOn : "\(goingOn), which this host applied last"
+            switch error {
+            case let invalid as InvalidTopology:
+                wrong = invalid
+                troubles.over(.fetching)
+                let commit = invalid.commit.isEmpty ? "" : " of commit \(invalid.commit.prefix(12))"
+                troubles.found(.reading, "\(invalid)\(commit)\(hint)") { Output.complain(invalid.diagnostics) }
+            case is UnknownHost: troubles.found(.reading, "\(error)\(hint)")
+            default: troubles.found(.fetching, "\(error)\(hint)")
+            }
+        }
+        manager.isAlive()
+        fetchTime = Waiter.now() + pause(after: failedTakes)
+    }
+
+    /// Makes the host match the commit that was taken last.
+    ///
+    /// - Returns: when the next step is due, or a failed round tried again, milliseconds of CLOCK_MONOTONIC; nil: nothing waits.
+    private func repair() -> Int? {
+        guard let desired else { return nil }
+        var subject = Troubles.Subject.identity
+        do {
+            try reconciliation.check(desired)
+            troubles.over(subject)
+            subject = .lock
+            try lock.renew()
+            troubles.over(subject)
+            subject = .applying
+            let result = try reconciliation.reconcile(desired, lock: lock, through: nil, progress: manager.isAlive) { [manager] _ in
+                manager.isAlive()
+            }
+            report.add(result)
+            if let failed = result.outcome.failed {
+                throw Failure("\(failed.step.subject): \(failed.error)", hint: "the next round goes on from there")
+            }
+            troubles.over(subject)
+            troubles.found(warnings: result.plan.warnings.map(\.description))
+            if let forgotten = result.forgotten {
+                troubles.found(.remembering, "the mirror does not remember the applied commit: \(forgotten)")
+            } else {
+                troubles.over(.remembering)
+            }
+            failedRepairs = 0
+            return result.plan.waiting.first.map { Waiter.now() + Int($0.due / 1_000_000) + 1 }
+        } catch {
+            failedRepairs += 1
+            troubles.found(subject, "\(error)") {
+                if let broken = error as? BrokenPlan { for line in broken.violations { Output.complain("error: \(line)") } }
+            }
+            return Waiter.now() + pause(after: failedRepairs)
+        }
+    }
+
+    /// Milliseconds until the next try: the interval, and after failures 1, 2, 4 … s, but no longer than that.
+    private func pause(after failures: Int) -> Int {
+        let pause = failures == 0 ? interval.milliseconds : min(interval.milliseconds, 1000 << min(failures - 1, 20))
+        // A tenth of jitter, so that a fleet does not ask all at once.
+        return pause + Int.random(in: 0...max(1, pause / 10))
+    }
+}
