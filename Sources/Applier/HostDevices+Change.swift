@@ -107,8 +107,8 @@ extension HostDevices {
             message.add(Int(IFLA_IFALIAS), Array(Self.alias(device: device.endpoint).utf8))
         }
         // Before they are up, when the kernel makes addresses and asks for routers.
-        for setting in Setting.ofPort { try setting.set(on: device.port) }
-        for setting in Setting.ofDevice { try setting.set(on: device.name) }
+        for setting in Setting.ofPort { try setting.set(on: device.port, mtu: device.mtu) }
+        for setting in Setting.ofDevice { try setting.set(on: device.name, mtu: device.mtu) }
         try addRules(of: device.name)
         try netlink.set(link: device.portIndex, subject, isUp: true)
         try netlink.set(link: device.ifindex, subject, isUp: true)

@@ -68,7 +68,7 @@ struct HostDevices: ~Copyable {
 
     private static func holds(_ settings: [Setting], _ link: Link?) throws(BPFError) -> Bool {
         guard let link else { return false }
-        for setting in settings { guard try setting.holds(on: link.name) else { return false } }
+        for setting in settings { guard try setting.holds(on: link.name, mtu: link.mtu) else { return false } }
         return true
     }
 

@@ -8,9 +8,12 @@ enum Loopback {
     private static let directory = "/proc/sys/net/ipv4/conf"
     private static let forwarding = Setting(family: .ipv4, name: "forwarding", value: "1")
 
-    static func forwards() throws(BPFError) -> Bool { try forwarding.holds(on: "lo") }
+    /// Of no matter to settings of IPv4.
+    private static let mtu = 65_536
 
-    static func forward() throws(BPFError) { try forwarding.set(on: "lo") }
+    static func forwards() throws(BPFError) -> Bool { try forwarding.holds(on: "lo", mtu: Self.mtu) }
+
+    static func forward() throws(BPFError) { try forwarding.set(on: "lo", mtu: Self.mtu) }
 
     /// As interfaces of this host are by default.
     static func restore() throws(BPFError) {

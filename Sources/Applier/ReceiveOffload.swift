@@ -40,7 +40,7 @@ struct ReceiveOffload: ~Copyable {
         }
         guard let device else { throw BPFError("create", Self.subject, .errno(ENODEV)) }
         guard !device.isUp else { return }
-        try Self.setting.set(on: device.name)
+        try Self.setting.set(on: device.name, mtu: device.mtu)
         try netlink.set(link: device.ifindex, Self.subject, isUp: true)
     }
 

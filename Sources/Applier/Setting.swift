@@ -1,4 +1,5 @@
 import Glibc
+import Topology
 
 /// One of the kernel's settings of an interface, in the thread's network namespace: /proc/sys/net is the reader's.
 struct Setting: Sendable {
@@ -10,18 +11,55 @@ struct Setting: Sendable {
     /// Values that do as well, where others like to set them too.
     var orElse: [String] = []
 
-    private func path(_ interface: String) -> String { "/proc/sys/net/\(family.rawValue)/conf/\(interface)/\(name)" }
+    /// IPv6 has no smaller links (RFC 8200 5): the kernel takes it off an interface that becomes one.
+    private static let leastIPv6 = 1280
 
-    /// Whether the interface has it. What this kernel lacks, or this interface (IPv6 that is off), cannot be wrong.
-    func holds(on interface: String) throws(BPFError) -> Bool {
-        guard BPFFilesystem.exists(path(interface)) else { return true }
-        let found = try HostCheck.text(of: path(interface)).filter { !$0.isWhitespace }
+    private static let root = "/proc/sys/net"
+
+    private func folder(_ interface: String) -> String { "\(Self.root)/\(family.rawValue)/conf/\(interface)" }
+
+    /// Whether an interface of this MTU can have it. A kernel without IPv6 has none of IPv6's, and so has an interface that is too
+    /// small for it. All others every interface has.
+    private func concerns(mtu: Int) -> Bool {
+        switch family {
+        case .ipv4: true
+        case .ipv6: mtu >= Self.leastIPv6 && BPFFilesystem.exists("\(Self.root)/ipv6/conf")
+        }
+    }
+
+    /// Whether the interface has it; false if it is nowhere to be found, too.
+    func holds(on interface: String, mtu: Int) throws(BPFError) -> Bool {
+        guard concerns(mtu: mtu) else { return true }
+        let path = try path(interface)
+        guard BPFFilesystem.exists(path) else { return false }
+        let found = try HostCheck.text(of: path).filter { !$0.isWhitespace }
         return found == value || orElse.contains(found)
     }
 
-    func set(on interface: String) throws(BPFError) {
-        guard try !holds(on: interface) else { return }
-        try Self.write(value, to: path(interface))
+    func set(on interface: String, mtu: Int) throws(BPFError) {
+        guard try !holds(on: interface, mtu: mtu) else { return }
+        let path = try path(interface)
+        guard BPFFilesystem.exists(path) else {
+            let isThere = BPFFilesystem.exists(folder(interface))
+            throw BPFError(
+                "set", path,
+                .unavailable(
+                    isThere
+                        ? "this kernel has no such setting"
+                        : "the interface has no settings of \(family.rawValue) in this network namespace"))
+        }
+        try Self.write(value, to: path)
+    }
+
+    /// The name becomes a part of a path: none that leads elsewhere.
+    private func path(_ interface: String) throws(BPFError) -> String {
+        if let fault = InterfaceName.fault(interface) {
+            throw BPFError("set", "\(name) of interface “\(interface.printable)”", .unavailable("no interface has such a name: \(fault)"))
+        }
+        if interface == "all" || interface == "default" {
+            throw BPFError("set", "\(name) of interface “\(interface)”", .unavailable("the kernel's settings use it for all interfaces"))
+        }
+        return "\(folder(interface))/\(name)"
     }
 
     static func write(_ value: String, to path: String) throws(BPFError) {

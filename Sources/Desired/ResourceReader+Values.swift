@@ -201,37 +201,13 @@ extension ResourceReader {
         return mac
     }
 
-    /// An interface name that Linux takes: 1 to 15 bytes, see the kernel's dev_valid_name().
+    /// An interface name that Linux takes: 1 to 15 bytes, of its own.
     mutating func interface(_ fields: Fields) -> Located<String>? {
         guard let node = fields[.interface], let text = string(node, .interface) else { return nil }
         let name = text.value
-        let why: String? =
-            if name.isEmpty {
-                "it is empty"
-            } else if name.utf8.count > 15 {
-                "it has \(name.utf8.count) bytes, and 15 are the most"
-            } else if name == "." || name == ".." {
-                "it is a name of folders"
-            } else if name == "all" || name == "default" {
-                "the kernel's settings use it for all interfaces"
-            } else if name == "lo" {
-                "it is the loopback"
-            } else if name.utf8.contains(where: Self.isForbiddenInInterface) {
-                "it has one of / : % or white space"
-            } else {
-                nil
-            }
-        guard let why else { return text }
+        guard let why = InterfaceName.faultOfNew(name) else { return text }
         report(.badInterface, node, "“\(name)” is no interface name: \(why)")
         return nil
-    }
-
-    private static func isForbiddenInInterface(_ byte: UInt8) -> Bool {
-        switch byte {
-        // 0xa0 is white space to the kernel, whose table is Latin-1.
-        case 0...0x20, 0x7f, 0xa0, UInt8(ascii: "/"), UInt8(ascii: ":"), UInt8(ascii: "%"): true
-        default: false
-        }
     }
 
     /// A duration such as `60s`, in milliseconds; a week at most.

@@ -65,21 +65,30 @@ struct ApplyCommand: ParsableCommand {
         }
     }
 
+    /// More than a plan of a million endpoints has.
+    private static let mostBytes = 2 << 30
+
     private func applyFile(_ path: String) throws {
-        let bytes = try Output.read(path)
+        let bytes = try Output.read(path, most: Self.mostBytes)
         let plan: Plan
         do {
             plan = try Output.decode(Plan.self, from: bytes)
-        } catch is DecodingError {
+        } catch let error as DecodingError {
             if (try? Output.decode(FleetPlan.self, from: bytes)) != nil {
                 throw Failure(
                     "\(path) is the plan of a whole fleet, which is only to be read",
                     hint: "make one of this host with `plan --host NAME --out FILE`")
             }
-            throw Failure("\(path) is no plan that this version can read", hint: "make one with `plan --out`")
+            throw Failure("\(path) is no plan that this version can read: \(error.place)", hint: "make one with `plan --out`")
         }
         guard plan.formatVersion == Plan.formatVersion else {
             throw Failure("\(path) has format \(plan.formatVersion), and this version reads \(Plan.formatVersion)")
+        }
+        let shape = PlanShape(plan)
+        guard shape.faults.isEmpty else {
+            for fault in shape.faults { Output.complain("error: \(path): \(fault)") }
+            Output.complain("error: no plan of this version says so, so nothing was changed; make one with `plan --out`")
+            throw Exit.refused
         }
         try HostCheck.kernel()
         try HostCheck.privileges()

@@ -67,8 +67,8 @@ enum Output {
         return try decoder.decode(type, from: Data(text))
     }
 
-    /// All of a file, or of standard input for `-`.
-    static func read(_ path: String) throws -> [UInt8] {
+    /// All of a file, or of standard input for `-`; an error if it has more than `most` bytes.
+    static func read(_ path: String, most: Int) throws -> [UInt8] {
         do {
             let file = path == "-" ? FileDescriptor.standardInput : try FileDescriptor.open(FilePath(path), .readOnly)
             defer { if path != "-" { try? file.close() } }
@@ -77,6 +77,7 @@ enum Output {
             while true {
                 let count = try chunk.withUnsafeMutableBytes { try file.read(into: $0) }
                 if count == 0 { return bytes }
+                guard bytes.count + count <= most else { throw Failure("\(path) has more than \(most) bytes, the most that are read") }
                 bytes += chunk.prefix(count)
             }
         } catch let error as Errno {

@@ -51,6 +51,43 @@ import Testing
         }
     }
 
+    /// A file is anybody's, and what it names is judged before anything is done.
+    @Test func aPlanFileIsJudgedWithItsPlace() async throws {
+        var fleet = ApplyTests.twoHosts()
+        try await LabFixture.with(fleet) { lab in
+            fleet.hostEndpoint("acme/prod/web/node", 20, on: "h1")
+            try await lab.commit(fleet)
+            let file = "\(lab.git.folder)/plan.json"
+            #expect(try await lab.plan("h1", "--out", file).succeeded)
+            let plan = try await Tool.execute(["cat", file]).output
+            let name = try #require(plan.firstMatch(of: #/mzr[0-9a-f]{10}/#)).output
+            for (from, to, status, place) in [
+                (
+                    "\"name\" : \"\(name)\"", "\"name\" : \"../../../../tmp/x\"", 4,
+                    #/changes\[\d+\]\.after\.name: “\.\.\/\.\.\/\.\.\/\.\.\/tmp\/x” is not a valid/#
+                ),
+                ("\"name\" : \"\(name)\"", "\"name\" : \"all\"", 4, #/changes\[\d+\]\.after\.name: “all” is not a valid/#),
+                ("\"host\" : \"h1\"", "\"host\" : \"h1/../h2\"", 4, #/plan\.json: host: /#),
+                ("\"mtu\" : 1", "\"mtu\" : 99999", 4, #/changes\[\d+\]\.after\.mtu: /#),
+                ("\"mtu\" : 1", "\"mtu\" : -1", 4, #/changes\[\d+\]\.after\.mtu: /#),
+                ("\"is_up\" : true", "\"is_up\" : 1", 1, #/changes\[\d+\]\.after\.is_up: not true or false/#),
+                ("\"phase\" : \"add\"", "\"phase\" : \"now\"", 1, #/changes\[\d+\]\.phase: /#),
+                ("\"addresses\" :", "\"address\" :", 1, #/changes\[\d+\]\.after: “addresses” is missing/#),
+            ] as [(String, String, Int32, Regex<Substring>)] {
+                try #require(plan.contains(from), "\(from)")
+                try await lab.git.write("plan.json", plan.replacing(from, with: to))
+                let refused = try await lab.tool(on: "h1").run("apply", file, "--bpffs", lab.bpffs("h1"))
+                #expect(refused.status == status, "\(to): \(refused)")
+                #expect(try place.firstMatch(in: refused.error) != nil, "\(to): \(refused.error)")
+            }
+            let endless = try await lab.tool(on: "h1").run("apply", "/dev/null", "--bpffs", lab.bpffs("h1"))
+            #expect(endless.status == 1 && endless.error.contains("is no plan that this version can read"), "\(endless.error)")
+            // Nothing was done, and the plan is as good as it was.
+            try await lab.git.write("plan.json", plan)
+            #expect(try await lab.tool(on: "h1").run("apply", file, "--bpffs", lab.bpffs("h1")).succeeded)
+        }
+    }
+
     /// Also a plan that names no address, as it changes nothing; and a fleet's, which no host can apply.
     @Test func aPlanOfAnotherMachineIsRefusedAndTouchesNothing() async throws {
         let fleet = ApplyTests.twoHosts()
