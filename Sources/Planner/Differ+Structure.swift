@@ -44,7 +44,7 @@ extension Differ {
             case .portMACs: most(live.portMACs, next.portMACs, final.portMACs)
             // Of each port one, and slot 0.
             case .traffic: most(live.ports, next.ports, final.ports) + 1
-            case .names: most(live.names, next.names, final.names)
+            case .names: most(live.names, namesNext, final.names)
             case .waits: most(live.waits, meanwhile.waits, [:])
             case .config, .datapath, .applied: 1
             }

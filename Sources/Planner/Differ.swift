@@ -18,6 +18,8 @@ struct Differ {
     var warnings: [Diagnostic] = []
     /// Whether this plan lets Geneve go to another port.
     private var changesPort = false
+    /// The rows of `names` when the plan is done, notes included.
+    private(set) var namesNext: [UInt64: String] = [:]
 
     var live: Image { observation.image }
     var next: Image { meanwhile.next }
@@ -45,7 +47,7 @@ struct Differ {
         meanwhile = Meanwhile(
             index: index, base: base, skipped: skipped, host: host, observation: observation, through: through)
         for wanted in meanwhile.devices.wanted { byIndex[wanted.device.portIndex] = wanted.device.port }
-        names = Names(head: index, base: base, interfaces: byIndex)
+        names = Names(head: index, base: base, interfaces: byIndex, live: observation.image, paths: observation.image.names)
     }
 
     var orderedSteps: [Step] { due.map(\.step) }
@@ -59,13 +61,13 @@ struct Differ {
         diffEndpoints(from: start)
         diffNetworks(from: start)
         diffVPCs(from: start)
-        diffNames()
         for record in live.foreign { schedule(.foreign, .add, before: record, after: nil) }
         let uplink = diffAttachments()
         diffWaits()
         diffApplied(commit: commit)
-        diffStructure(uplink: uplink)
         listWaiting()
+        diffNames()
+        diffStructure(uplink: uplink)
         warnTakeovers()
         warnLargeInterfaces()
         // Rows come out of dictionaries: the order is made here, and nowhere else.
@@ -125,10 +127,18 @@ struct Differ {
     }
 
     private mutating func diffNames() {
-        for (id, text) in next.names where live.names[id] != text {
+        namesNext = next.names
+        var noted = Array(next.ports.keys) + next.endpoints.values.map(\.ifindex)
+        if let uplink = next.config?.uplink { noted.append(uplink) }
+        for ifindex in noted where ifindex != 0 {
+            let id = InterfaceNote.id(ifindex)
+            namesNext[id] = names.interfaces[ifindex] ?? live.names[id]
+        }
+        namesNext.merge(WaitingChanges(waiting, now: observation.now).notes) { $1 }
+        for (id, text) in namesNext where live.names[id] != text {
             schedule(.ports, .add, before: live.names[id].map { .name(id, $0) }, after: .name(id, text))
         }
-        for (id, text) in live.names where next.names[id] == nil {
+        for (id, text) in live.names where namesNext[id] == nil {
             schedule(.removePorts, .add, before: .name(id, text), after: nil)
         }
     }

@@ -8,6 +8,8 @@ struct Names {
     let base: TopologyIndex?
     /// Interface names of this host by index.
     let interfaces: [UInt32: String]
+    /// What the host's rows say of interfaces that have gone.
+    var live = Image()
     /// Paths by stable id, of what neither topology knows.
     var paths: [UInt64: String] = [:]
 
@@ -15,7 +17,7 @@ struct Names {
 
     func host(_ address: IPAddress) -> String { first { $0.host(at: address)?.name } ?? "\(address)" }
     func vpc(_ vni: UInt32) -> String { first { $0.vpc(vni: vni)?.name } ?? "vni \(vni)" }
-    func interface(_ ifindex: UInt32) -> String { interfaces[ifindex] ?? "interface \(ifindex)" }
+    func interface(_ ifindex: UInt32) -> String { interfaces[ifindex] ?? live.interfaceName(ifindex) ?? "interface \(ifindex)" }
 
     func network(_ id: UInt64, vni: UInt32) -> String {
         first { $0.network(id: id)?.name } ?? paths[id] ?? vpc(vni)

@@ -73,12 +73,8 @@ extension Plan {
             }
     }
 
-    var waitingHeading: String? {
-        let counted = waitingChanges
-        guard let first = counted.first, let last = counted.last else { return nil }
-        return "\(counted.count) \(counted.count == 1 ? "change waits" : "changes wait") until every host has seen the commit"
-            + " (the next in \(Self.seconds(first.due)), the last in \(Self.seconds(last.due)))"
-    }
+    /// In the words of `status`.
+    var waitingHeading: String? { WaitingChanges(waiting, now: 0).text }
 
     static func seconds(_ nanoseconds: UInt64) -> String { "\((nanoseconds + 999_999_999) / 1_000_000_000) s" }
 }

@@ -28,7 +28,7 @@ struct PlanCommand: ParsableCommand {
     @Option(help: "Save the plan as JSON, for `apply PLANFILE`.")
     var out: String?
 
-    @Flag(help: "Exit with 2 if there are changes.")
+    @Flag(help: "Exit with 2 if there are changes, those that wait included.")
     var detailedExitcode = false
 
     func validate() throws {
@@ -53,7 +53,7 @@ struct PlanCommand: ParsableCommand {
         case .markdown: try Output.print(plan.markdown)
         case .text: try Output.print(output.quiet ? plan.closing : plan.text)
         }
-        if detailedExitcode, !plan.summary.isEmpty { throw Exit.changesFound }
+        if detailedExitcode, !plan.summary.isEmpty || !plan.waitingChanges.isEmpty { throw Exit.changesFound }
     }
 
     private func runFleet() throws {

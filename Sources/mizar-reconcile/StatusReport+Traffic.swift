@@ -67,7 +67,7 @@ extension StatusReport.Traffic {
 }
 
 extension StatusReport.Endpoint {
-    private enum CodingKeys: String, CodingKey { case name, network, vpc, addresses, interface, device, mac, macEnforced }
+    private enum CodingKeys: String, CodingKey { case name, network, vpc, addresses, interface, interfaceWas, device, mac, macEnforced }
 
     func encode(to encoder: any Encoder) throws {
         var values = encoder.container(keyedBy: CodingKeys.self)
@@ -76,6 +76,7 @@ extension StatusReport.Endpoint {
         try values.encode(vpc, forKey: .vpc)
         try values.encode(addresses, forKey: .addresses)
         try values.encodeIfPresent(interface, forKey: .interface)
+        try values.encodeIfPresent(interfaceWas, forKey: .interfaceWas)
         try values.encodeIfPresent(device, forKey: .device)
         try values.encodeIfPresent(mac, forKey: .mac)
         try values.encode(macEnforced, forKey: .macEnforced)

@@ -11,6 +11,8 @@ struct StatusReport: Encodable {
         let addresses: [IPAddress]
         /// Missing: the endpoint waits for its interface.
         let interface: String?
+        /// Of one whose interface has gone: what that was called.
+        let interfaceWas: String?
         /// Of a host endpoint: the host's interface in the network.
         let device: String?
         let mac: MACAddress?
@@ -74,9 +76,15 @@ struct StatusReport: Encodable {
     let pending: [AwaitedEndpoint]
     let attachments: [Program]
     let drops: [Drop]
+    /// Changes that wait for `settle`, as `plan` counts them.
     let waiting: Int
+    /// Changes that waited, and that the next apply or round does.
+    let due: Int
     let tables: [Table]
     let memoryBytes: Int
+    /// Seconds until the next and the last of those that wait; missing: none does.
+    let nextDueSeconds: UInt64?
+    let lastDueSeconds: UInt64?
     let peers: Int
     /// The other hosts, as far as this one sends to them.
     let hosts: [Peer]
@@ -105,7 +113,8 @@ struct StatusReport: Encodable {
                 name: image.names[row.endpoint] ?? "endpoint \(String(row.endpoint, radix: 16))",
                 network: Self.name(image, network: row.network),
                 vpc: image.vpcs[row.vni].flatMap { image.names[$0.vpc] } ?? "VNI \(row.vni)",
-                addresses: (addresses[ifindex] ?? []).sorted(), interface: interfaces[ifindex]?.name, device: devices[ifindex],
+                addresses: (addresses[ifindex] ?? []).sorted(), interface: interfaces[ifindex]?.name,
+                interfaceWas: interfaces[ifindex] == nil ? image.interfaceName(ifindex) : nil, device: devices[ifindex],
                 mac: image.portMACs[ifindex], macEnforced: row.macFixed, traffic: traffic[ifindex] ?? Traffic())
         }.sorted { $0.name < $1.name }
         networks = Sum.each(endpoints, by: \.network)
@@ -114,7 +123,9 @@ struct StatusReport: Encodable {
             Program(point: $0.point, interface: $0.interface, ifindex: $0.ifindex, hook: $0.point.hook)
         }
         drops = status.drops.map { Drop(reason: $0.word, text: $0.text, packets: $0.packets, bytes: $0.bytes) }
-        waiting = image.waits.count
+        let changes = WaitingChanges(noted: image.names, now: status.observation.now)
+        (waiting, due) = (changes.count, changes.due)
+        (nextDueSeconds, lastDueSeconds) = (changes.seconds?.next, changes.seconds?.last)
         tables = status.tables.map { Table(name: $0.name, rows: $0.rows, capacity: $0.capacity, memoryBytes: $0.memory) }
         memoryBytes = status.memory
         peers = image.hosts.count
@@ -152,7 +163,10 @@ struct StatusReport: Encodable {
         for peer in hosts where peer.state == .silent {
             lines.append("Silent: host \(peer.address) does not answer and is avoided")
         }
-        if waiting > 0 { lines.append("Waiting: \(waiting) changes until every host has seen the commit") }
+        if let nextDueSeconds, let lastDueSeconds {
+            lines.append("Waiting: \(WaitingChanges.text(count: waiting, next: nextDueSeconds, last: lastDueSeconds))")
+        }
+        if due > 0 { lines.append("Due: \(due) \(due == 1 ? "change" : "changes"), which the next apply or round makes") }
         for endpoint in pending {
             let addresses = endpoint.addresses.map(\.description).joined(separator: " ")
             let words = endpoint.name.map { "\($0) \(addresses)" } ?? "\(addresses) of \(endpoint.network)"
@@ -162,7 +176,7 @@ struct StatusReport: Encodable {
             ["ENDPOINT", "INTERFACE", "ADDRESSES", "MAC", "SENT", "RECEIVED", "TO OTHER HOSTS"],
             endpoints.map { endpoint in
                 [
-                    endpoint.name, endpoint.device ?? endpoint.interface ?? "gone",
+                    endpoint.name, endpoint.device ?? endpoint.interface ?? endpoint.interfaceWas.map { "\($0) (gone)" } ?? "gone",
                     endpoint.addresses.map(\.description).joined(separator: " "),
                     (endpoint.mac.map(\.description) ?? "-") + (endpoint.macEnforced ? "!" : ""),
                 ] + endpoint.traffic.columns

@@ -90,6 +90,8 @@ struct CompileTests {
             wanted.config = ConfigRow(
                 address: host.address, uplink: try #require(interfaces[host.interface]), port: topology.cluster.port,
                 mtu: UInt16(min(host.mtu ?? 1500, 1500)))
+            let named = Array(wanted.ports.keys) + [try #require(interfaces[host.interface])]
+            for (name, ifindex) in interfaces where named.contains(ifindex) { wanted.names[InterfaceNote.id(ifindex)] = name }
             wanted.datapath = image.datapath
             wanted.applied = image.applied
             if image != wanted { Issue.record("seed \(seed), \(host.name): \(Fleet.difference(image, wanted))") }

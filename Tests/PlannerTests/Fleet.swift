@@ -1,5 +1,5 @@
 import Foundation
-import Planner
+@testable import Planner
 import TestSupport
 import Testing
 import Topology
@@ -95,6 +95,7 @@ struct Fleet {
             for (key, row) in image.endpoints { result.insert("\(key) \(row)") }
             for (key, row) in image.ports { result.insert("\(key) \(row)") }
             for (key, row) in image.portMACs { result.insert("\(key) \(row)") }
+            for (id, text) in image.names { result.insert("name \(id) \(text)") }
             for (vni, capacity) in image.direct { result.insert("direct \(vni) \(capacity)") }
             return result
         }
@@ -118,6 +119,9 @@ extension PlanSimulator {
         func number(_ ifindex: UInt32) -> UInt32 { numbers[ifindex] ?? ifindex }
         copy.image.ports = Dictionary(uniqueKeysWithValues: image.ports.map { (number($0), $1) })
         copy.image.portMACs = Dictionary(uniqueKeysWithValues: image.portMACs.map { (number($0), $1) })
+        // What interfaces are called is noted by their index.
+        for old in numbers.keys { copy.image.names[InterfaceNote.id(old)] = nil }
+        for (old, new) in numbers { copy.image.names[InterfaceNote.id(new)] = image.names[InterfaceNote.id(old)] }
         copy.image.endpoints = image.endpoints.mapValues { row in
             var row = row
             row.ifindex = number(row.ifindex)
