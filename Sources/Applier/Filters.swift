@@ -59,7 +59,7 @@ extension NetlinkSocket {
         header.tcm_ifindex = Int32(bitPattern: ifindex)
         header.tcm_parent = direction.parent
         do throws(BPFError) {
-            return try dump(Int(RTM_GETTFILTER), header, "the filters of interface \(ifindex)") { message -> Filter? in
+            return try dump(Int(RTM_GETTFILTER), header, "the filters of \(Link.text(ifindex))") { message -> Filter? in
                 guard message.count >= MemoryLayout<tcmsg>.size else { return nil }
                 let header = message.loadUnaligned(as: tcmsg.self)
                 var filter = Filter(

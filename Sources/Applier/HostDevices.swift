@@ -83,7 +83,7 @@ struct HostDevices: ~Copyable {
             header.rtm_protocol = Self.routeProtocol
             do throws(BPFError) {
                 routes += try socket.dump(
-                    Int(RTM_GETROUTE), header, "the routes by interface \(ifindex)", more: { $0.add(Int(RTA_OIF.rawValue), ifindex) }
+                    Int(RTM_GETROUTE), header, "the routes by \(Link.text(ifindex))", more: { $0.add(Int(RTA_OIF.rawValue), ifindex) }
                 ) { Self.route($0, by: ifindex) }
             } catch {
                 // The interface has gone, or this kernel has no IPv6.

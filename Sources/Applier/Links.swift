@@ -24,6 +24,13 @@ struct Link: Hashable, Sendable {
     var peer: UInt32 = 0
     /// Of VXLAN.
     var udpPort: UInt16 = 0
+
+    /// What an interface is called in a message; by its index, if it has gone.
+    static func text(_ ifindex: UInt32) -> String {
+        var name = [CChar](repeating: 0, count: Int(IF_NAMESIZE))
+        guard if_indextoname(ifindex, &name) != nil else { return "interface \(ifindex), which has gone" }
+        return "interface \(String(decoding: name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self))"
+    }
 }
 
 extension NetlinkSocket {

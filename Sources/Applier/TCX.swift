@@ -35,7 +35,7 @@ enum TCX {
         var ids = [UInt32](repeating: 0, count: Int(MZR_TCX_MAX))
         let count = mzr_tcx_query(ifindex, direction == .egress, &ids)
         if count < 0, [ENODEV, EINVAL].contains(failure(count)) { return [] }
-        return Array(ids.prefix(Int(try check(count, "read the programs of", "interface \(ifindex)"))))
+        return Array(ids.prefix(Int(try check(count, "read the programs of", Link.text(ifindex)))))
     }
 
     /// BPF_PROG_ATTACH: before all others, or in the place of `old`.

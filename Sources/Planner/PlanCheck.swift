@@ -48,7 +48,7 @@ public enum PlanCheck {
                 }
             case .attach(let attachment, _):
                 if !interfaces.contains(attachment.ifindex), !devices.contains(where: { $0.portIndex == attachment.ifindex }) {
-                    result.append("\(place): attaches to interface \(attachment.ifindex), which nothing makes")
+                    result.append("\(place): attaches to \(attachment.interface), index \(attachment.ifindex), which nothing makes")
                 }
             case .programs, .detach: break
             }
@@ -80,7 +80,7 @@ public enum PlanCheck {
         }
         for (key, row) in image.endpoints where row.ifindex != 0 {
             guard let port = image.ports[row.ifindex] else {
-                result.append("\(key.address) of VNI \(key.vni) is behind interface \(row.ifindex), which is no port")
+                result.append("\(key.address) of VNI \(key.vni) is behind \(image.interfaceName(row.ifindex) ?? "interface \(row.ifindex)"), which is no port")
                 continue
             }
             if port.vni != key.vni {
