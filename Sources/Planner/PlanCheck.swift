@@ -80,7 +80,9 @@ public enum PlanCheck {
         }
         for (key, row) in image.endpoints where row.ifindex != 0 {
             guard let port = image.ports[row.ifindex] else {
-                result.append("\(key.address) of VNI \(key.vni) is behind \(image.interfaceName(row.ifindex) ?? "interface \(row.ifindex)"), which is no port")
+                result.append(
+                    "\(key.address) of VNI \(key.vni) is behind \(image.interfaceName(row.ifindex) ?? "interface \(row.ifindex)"), which is no port"
+                )
                 continue
             }
             if port.vni != key.vni {

@@ -16,7 +16,7 @@ struct UnknownHost: Error, CustomStringConvertible {
         let hint =
             known.isEmpty
             ? "it has none"
-            : near.isEmpty ? "it has \(known.prefix(8).joined(separator: ", "))\(rest)" : "did you mean \(near.joined(separator: " or "))?"
+            : near.isEmpty ? "it has \(known.prefix(8).joined(separator: ", "))\(rest)" : "did you mean \(near.joined(separator: ", "))?"
         description =
             "the topology has no host “\(names.joined(separator: "” or “"))”; \(hint)"
             + "; to take everything off a host that left, use `mizar-reconcile detach`"
