@@ -79,11 +79,10 @@ final class Daemon {
             failedTakes = 0
         } catch {
             failedTakes += 1
-            let isKnown = desired != nil
             if desired == nil { desired = reconciliation.lastApplied() }
             if error is UnknownHost, desired == nil { throw error }
-            let goingOn = desired.map { $0.commit.isEmpty ? "" : "; going on with commit \($0.commit.prefix(12))" } ?? ""
-            let hint = desired == nil ? "; the host stays as it is" : isKnown ? goingOn : "\(goingOn), which this host applied last"
+            let held = desired.map { $0.commit.isEmpty ? "what was read before" : "commit \($0.commit)" }
+            let hint = "; the host stays as it is" + (held.map { ", and is repaired to \($0)" } ?? "")
             switch error {
             case let invalid as InvalidTopology:
                 wrong = invalid
