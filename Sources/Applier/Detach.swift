@@ -11,10 +11,12 @@ public enum Detach {
     ///   - directory: where the pins are. What is not ours in it stays, and the directory with it.
     ///   - names: what this host may be called; the tables of another one are refused. Empty: whatever is there is taken off.
     /// - Returns: what was removed, in a user's words.
-    /// - Throws: `BPFError`; `LockError` if a reconciler works on the directory; `Others`.
+    /// - Throws: `BPFError`; `LockError` if a reconciler works on the directory; `Others`; `MapsElsewhere`.
     public static func run(directory: String, names: [String] = []) throws -> [String] {
         _ = silenced
         let store = try KernelStore(directory: directory, forWriting: false)
+        // Elsewhere they would stay behind, without programs. Where nobody can say so, whoever asks for it gets it.
+        if let elsewhere = try store.elsewhere(), elsewhere.place != nil { throw elsewhere }
         // Without tables, what is left of ours is what interfaces carry.
         guard BPFFilesystem.contains(directory) else { return try interfaces(named: []) }
         let lock = try HostLock(directory: directory)

@@ -87,7 +87,8 @@ public enum HostCheck {
         return words.isEmpty ? "unknown" : words.joined(separator: " ")
     }
 
-    private static func link(_ path: String) -> String {
+    /// readlink(2); empty: there is none, or it cannot be read.
+    static func link(_ path: String) -> String {
         var buffer = [CChar](repeating: 0, count: 256)
         let length = readlink(path, &buffer, buffer.count)
         return String(decoding: buffer.prefix(max(length, 0)).map { UInt8(bitPattern: $0) }, as: UTF8.self)

@@ -68,7 +68,8 @@ extension KernelStore {
             image: image, capacities: capacities,
             programsUsePinnedMaps: try programsUse(pinned, places), interfaces: try interfaces(links, places),
             attachments: Set(places.map { Attachment(ifindex: $0.ifindex, interface: $0.interface, point: $0.point) }),
-            devices: try HostDevices().found(links), programs: BPFObject.digest, now: Self.now())
+            devices: try HostDevices().found(links),
+            ipsec: try NetlinkSocket.ipsecPolicies(), elsewhere: try elsewhere(pinned, places), programs: BPFObject.digest, now: Self.now())
     }
 
     /// The row of an array; nil: it was never written.
@@ -159,7 +160,7 @@ extension KernelStore {
     }
 
     private func interfaces(_ links: [Link], _ places: [AttachedPlace]) throws(BPFError) -> [Interface] {
-        let addresses = try NetlinkSocket().addresses()
+        let addresses = Dictionary(grouping: try NetlinkSocket().interfaceAddresses(), by: \.ifindex)
         let raw = socket(AF_INET, Int32(SOCK_DGRAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
         guard raw >= 0 else { throw BPFError("open", "a socket", .errno(errno)) }
         let drivers = Descriptor(owning: raw)
@@ -170,10 +171,12 @@ extension KernelStore {
             let result = mzr_interface_driver(drivers.raw, link.name, &driver, driver.count)
             let name = result < 0 ? "" : driver.withUnsafeBytes { cString($0) }
             return Interface(
-                name: link.name, ifindex: link.ifindex, mtu: link.mtu, driver: name,
+                name: link.name, altnames: link.altnames, ifindex: link.ifindex, medium: link.medium,
+                resolvesNeighbours: link.resolvesNeighbours, mtu: link.mtu, driver: name,
                 foreignXDP: link.xdp != 0 && !ours.contains(link.ifindex),
                 entersNamespace: link.isPeerElsewhere && ["veth", "netkit"].contains(name),
-                addresses: addresses[link.ifindex] ?? [])
+                addresses: (addresses[link.ifindex] ?? []).map(\.address).sorted(),
+                neighbourhoods: (addresses[link.ifindex] ?? []).compactMap(\.neighbourhood).sorted())
         }
     }
 

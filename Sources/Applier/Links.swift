@@ -1,11 +1,17 @@
 import CBPF
 import Glibc
+import Planner
 import Topology
 
 /// A network interface as route netlink describes it.
 struct Link: Hashable, Sendable {
     var ifindex: UInt32
     var name = ""
+    var altnames: [String] = []
+    /// ARPHRD_*.
+    var type: UInt16 = 0
+    /// Neither IFF_NOARP nor a point-to-point interface.
+    var resolvesNeighbours = false
     var mtu = 0
     /// The XDP program that is attached, in whatever mode; 0: none.
     var xdp: UInt32 = 0
@@ -33,6 +39,16 @@ struct Link: Hashable, Sendable {
     }
 }
 
+extension Link {
+    var medium: Interface.Medium {
+        switch Int32(type) {
+        case ARPHRD_ETHER: .ethernet
+        case ARPHRD_LOOPBACK: .loopback
+        default: .other
+        }
+    }
+}
+
 extension NetlinkSocket {
     /// RTM_GETLINK: the interfaces of the namespace.
     ///
@@ -46,9 +62,15 @@ extension NetlinkSocket {
             guard message.count >= MemoryLayout<ifinfomsg>.size else { return nil }
             let header = message.loadUnaligned(as: ifinfomsg.self)
             var link = Link(ifindex: UInt32(bitPattern: header.ifi_index), isUp: header.ifi_flags & 1 != 0)  // IFF_UP
+            link.type = header.ifi_type
+            link.resolvesNeighbours = header.ifi_flags & 0x90 == 0  // IFF_POINTOPOINT, IFF_NOARP
             forEachAttribute(of: message, after: MemoryLayout<ifinfomsg>.size) { type, value in
                 switch type {
                 case Int(IFLA_IFNAME): link.name = cString(value)
+                case Int(IFLA_PROP_LIST):
+                    forEachAttribute(of: value, after: 0) { type, value in
+                        if type == Int(IFLA_ALT_IFNAME) { link.altnames.append(cString(value)) }
+                    }
                 case Int(IFLA_MTU) where value.count == 4: link.mtu = Int(value.loadUnaligned(as: UInt32.self))
                 case Int(IFLA_ADDRESS) where value.count == 6: link.mac = MACAddress(bytes: value)
                 case Int(IFLA_IFALIAS): link.alias = cString(value)
@@ -116,6 +138,12 @@ extension NetlinkSocket {
         var ifindex: UInt32
         var address: IPAddress
         var length: Int
+
+        /// Of IPv4; nil: its prefix has nobody else.
+        var neighbourhood: CIDR? {
+            guard address.isIPv4, length < 32, length > 0 else { return nil }
+            return CIDR(containing: address, length: length)
+        }
     }
 
     /// RTM_GETADDR: every address of the namespace.

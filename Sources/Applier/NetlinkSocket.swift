@@ -1,14 +1,14 @@
 import CBPF
 import Glibc
 
-/// A route netlink socket of the calling thread's network namespace.
+/// A netlink socket of the calling thread's network namespace.
 struct NetlinkSocket: ~Copyable {
     private let owner: Descriptor
 
     /// - Parameter strictly: the kernel leaves out of a dump what the request's header and attributes do not match; where it
     ///   cannot, it refuses the request.
-    init(strictly: Bool = false) throws(BPFError) {
-        let raw = socket(AF_NETLINK, Int32(SOCK_RAW.rawValue) | Int32(SOCK_CLOEXEC.rawValue), NETLINK_ROUTE)
+    init(protocol: Int32 = NETLINK_ROUTE, strictly: Bool = false) throws(BPFError) {
+        let raw = socket(AF_NETLINK, Int32(SOCK_RAW.rawValue) | Int32(SOCK_CLOEXEC.rawValue), `protocol`)
         guard raw >= 0 else { throw BPFError("open", "a netlink socket", .errno(errno)) }
         owner = Descriptor(owning: raw)
         // Refusals come with a sentence, and without a copy of the request; a kernel that cannot do that says less.

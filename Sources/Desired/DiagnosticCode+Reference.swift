@@ -106,7 +106,8 @@ extension DiagnosticCode {
         case .unknownValue:
             Entry(
                 title: "unknown word",
-                explanation: "`state` is active, draining or down; `datapath` is auto, xdp or tc; `type` is simple or host.",
+                explanation:
+                    "`state` is active, draining or down; `datapath` is auto, xdp or tc; `ipsec` is refuse or ignore; `type` is simple or host.",
                 remedy: "Take the suggestion: `state: drainig` is `state: draining`.")
         case .badCIDR:
             Entry(

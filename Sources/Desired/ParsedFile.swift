@@ -130,6 +130,7 @@ struct HostDraft: Sendable {
     var state: Host.State?
     var datapath: Host.Datapath?
     var mtu: Located<Int>?
+    var ipsec: Host.IPsec?
 }
 
 struct TenantDraft: Sendable {

@@ -30,7 +30,7 @@ enum ResourceKind: String, CaseIterable, Sendable {
 
 /// The fields of resources and endpoints.
 enum Field: String, Sendable {
-    case apiVersion, kind, name, port, settle, address, interface, zone, weight, state, datapath, mtu, vni, cidrs
+    case apiVersion, kind, name, port, settle, address, interface, zone, weight, state, datapath, mtu, ipsec, vni, cidrs
     case dividers, bouncers, gateway, gateways, endpoints, network, ip, ips, host, mac
     case direct, after, age, health, interval, count, type
 }
@@ -61,7 +61,7 @@ struct Shape: Sendable {
     static let health = Shape("the watch on hosts", required: [], optional: [.interval, .count])
     static let host = Shape(
         "a Host", required: [.apiVersion, .kind, .name, .address, .interface],
-        optional: [.zone, .weight, .state, .datapath, .mtu])
+        optional: [.zone, .weight, .state, .datapath, .mtu, .ipsec])
     static let tenant = Shape("a Tenant", required: [.apiVersion, .kind, .name])
     static let vpc = Shape("a VPC", required: [.apiVersion, .kind, .name, .vni, .cidrs], optional: [.dividers])
     static let network = Shape(

@@ -90,11 +90,12 @@ extension ResourceReader {
         let state = word(fields, .state, Host.State.active)
         let datapath = word(fields, .datapath, Host.Datapath.auto)
         let mtu = integer(fields, .mtu, in: 576...65535)
+        let ipsec = word(fields, .ipsec, Host.IPsec.refuse)
         guard let name else { return obscure(.host) }
         file.hosts.append(
             HostDraft(
                 name: name, address: address, interface: interface, zone: zone, weight: weight, state: state,
-                datapath: datapath, mtu: mtu))
+                datapath: datapath, mtu: mtu, ipsec: ipsec))
     }
 
     mutating func readTenant(_ fields: Fields) {

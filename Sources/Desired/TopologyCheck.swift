@@ -201,12 +201,12 @@ struct TopologyCheck {
             hosts: hosts.compactMap { host in
                 guard let address = host.draft.address, let interface = host.draft.interface,
                     let zone = host.draft.zone, let weight = host.draft.weight, let state = host.draft.state,
-                    let datapath = host.draft.datapath
+                    let datapath = host.draft.datapath, let ipsec = host.draft.ipsec
                 else { return nil }
                 return Host(
                     name: host.draft.name.text, address: address.value, interface: interface.value, zone: zone,
                     weight: weight, state: state, datapath: datapath, mtu: host.draft.mtu?.value,
-                    at: location(host.place))
+                    ipsec: ipsec, at: location(host.place))
             },
             tenants: tenants.compactMap { tenant in
                 tenantByName[tenant.name.text].map { Tenant(name: tenant.name.text, at: location($0)) }

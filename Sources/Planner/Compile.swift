@@ -20,12 +20,12 @@ struct Compiler {
         var portsOf: Set<String> = []
     }
 
-    func image(uplinkMTU: Int?, keeping extra: Roles = Roles()) -> Image {
+    /// - Parameter uplink: nil: there is none yet. An MTU of 0 is not known.
+    func image(uplink: Interface?, keeping extra: Roles = Roles()) -> Image {
         var image = Image()
-        let uplink = interfaces[host.interface] ?? 0
-        let mtu = Self.underlayMTU(host, uplinkMTU: uplinkMTU)
+        let mtu = Self.underlayMTU(host, uplinkMTU: uplink.flatMap { $0.mtu == 0 ? nil : $0.mtu })
         image.config = ConfigRow(
-            address: host.address, uplink: uplink, port: index.topology.cluster.port, mtu: mtu,
+            address: host.address, uplink: uplink?.ifindex ?? 0, port: index.topology.cluster.port, mtu: mtu,
             direct: index.topology.cluster.direct, health: index.topology.cluster.health)
         image.names[StableHash.id(host.name)] = host.name
         for other in index.topology.hosts where other.name != host.name {

@@ -11,8 +11,9 @@ struct Devices {
     let blocked: [(endpoint: Endpoint, interface: String)]
     /// Devices of ours that no endpoint of this host asks for, as they are.
     let unwanted: [Device]
-    /// Name -> index of the interfaces that may be ports or the uplink.
+    /// Name -> index of the interfaces that may be ports.
     let interfaces: [String: UInt32]
+    let uplink: Uplink
 
     init(index: TopologyIndex, host: Host, observation: Observation) {
         let ours = Set(observation.devices.flatMap { [$0.ifindex, $0.portIndex] })
@@ -21,7 +22,9 @@ struct Devices {
         for interface in observation.interfaces where !ours.contains(interface.ifindex) {
             interfaces[interface.name] = interface.ifindex
         }
-        let mtu = Self.mtu(host, observation)
+        let ports = (index.endpointsOfHost[host.name] ?? []).map { index.topology.endpoints[$0].interface }
+        uplink = Uplink(of: host, ports: Set(ports), taken: ours, observation: observation)
+        let mtu = Self.mtu(host, uplink)
         var wanted: [(endpoint: Endpoint, device: Device, found: Device?)] = []
         var blocked: [(Endpoint, String)] = []
         var unwanted = observation.devices
@@ -97,8 +100,8 @@ struct Devices {
     }
 
     /// What always fits, as far as this host knows its underlay.
-    private static func mtu(_ host: Host, _ observation: Observation) -> Int {
-        let underlay = Compiler.underlayMTU(host, uplinkMTU: observation.interface(host.interface)?.mtu ?? 1500)
+    private static func mtu(_ host: Host, _ uplink: Uplink) -> Int {
+        let underlay = Compiler.underlayMTU(host, uplinkMTU: uplink.interface?.mtu ?? 1500)
         return Int(ConfigRow.usableMTU(of: underlay))
     }
 

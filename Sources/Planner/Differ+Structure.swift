@@ -65,7 +65,7 @@ extension Differ {
         }
         var row = DatapathRow(programs: observation.programs, uplink: 0, mode: .none, reason: .chosen)
         var orElse: DatapathRow?
-        if let uplink = observation.interface(host.interface) {
+        if let uplink = meanwhile.devices.uplink.interface {
             (row, orElse) = uplinkMode(uplink)
             if let loopback = observation.loopback { wanted.insert(loopback) }
             for point in [Attachment.Point.guardEgress, .uplink] {
@@ -102,6 +102,29 @@ extension Differ {
                 at: nil)
         }
         return row
+    }
+
+    /// An error where Geneve is about to begin to pass policies by, a warning where it does so already.
+    func ipsecFinding() -> Diagnostic? {
+        let demands = observation.ipsecDemands(final)
+        guard host.ipsec == .refuse, let first = demands.first else { return nil }
+        let isRunning = observation.attachments.contains { $0.point == .uplink || $0.point == .guardEgress }
+        let more = demands.count > 1 ? ", and \(demands.count - 1) more of its kind" : ""
+        return Diagnostic(
+            isRunning ? .warning : .error, "MZ512", at: host.at,
+            "an IPsec policy of \(host.name) \(first.words)\(more), and Geneve passes it by, in the clear",
+            hint: "except UDP port \(index.topology.cluster.port) from the policy, or write `ipsec: ignore` if that is meant")
+    }
+
+    /// Of interfaces that others may send to instead of the uplink.
+    func besideFinding() -> Diagnostic? {
+        guard let first = observation.besideUplink(final).first else { return nil }
+        return Diagnostic(
+            .warning, "MZ513", at: host.at,
+            "\(first.interface) of \(host.name) is in the network of \(first.peer), too: Geneve that comes in by it is neither taken nor counted",
+            hint:
+                "make hosts send to the uplink alone (`arp_ignore` 1 and `arp_announce` 2, or one interface a subnet), or join both in a bond"
+        )
     }
 
     /// How the uplink is attached: as the topology says, or for `auto` natively by XDP where that costs nothing.

@@ -68,6 +68,7 @@ struct Differ {
         listWaiting()
         diffNames()
         diffStructure(uplink: uplink)
+        warnings += [meanwhile.devices.uplink.finding(host), ipsecFinding(), besideFinding()].compactMap(\.self)
         warnTakeovers()
         warnLargeInterfaces()
         // Rows come out of dictionaries: the order is made here, and nowhere else.

@@ -93,20 +93,20 @@ public struct FleetPlan: Hashable, Sendable, Codable {
         let compiler = Compiler(index: index, host: host, interfaces: byName)
         observation.devices = devices.wanted.map(\.device)
         observation.interfaces += devices.ends
-        observation.image = compiler.image(uplinkMTU: interfaces.first { $0.name == host.interface }?.mtu)
-        observation.image.datapath = DatapathRow(programs: 1, uplink: byName[host.interface] ?? 0, mode: .none, reason: .chosen)
+        observation.image = compiler.image(uplink: devices.uplink.interface)
+        observation.image.datapath = DatapathRow(programs: 1, uplink: devices.uplink.interface?.ifindex ?? 0, mode: .none, reason: .chosen)
         // Which hook the uplink's programs are at depends on the driver: a commit alone says so only where it names it.
         for (name, ifindex) in byName {
             if observation.image.ports[ifindex] != nil {
                 observation.attachments.insert(Attachment(ifindex: ifindex, interface: name, point: .port))
             }
         }
-        if let uplink = byName[host.interface] {
+        if let uplink = devices.uplink.interface {
             var points: [Attachment.Point] = [.uplink, .guardEgress]
             if host.datapath != .tc { points.append(.xdp) }
             if let loopback = observation.loopback { observation.attachments.insert(loopback) }
             for point in points {
-                observation.attachments.insert(Attachment(ifindex: uplink, interface: host.interface, point: point))
+                observation.attachments.insert(Attachment(ifindex: uplink.ifindex, interface: uplink.name, point: point))
             }
         }
         return observation

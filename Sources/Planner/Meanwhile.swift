@@ -68,12 +68,12 @@ struct Meanwhile {
         devices = Devices(index: index, host: host, observation: observation)
         let straight = Set(observation.interfaces.filter(\.entersNamespace).map(\.ifindex))
         let compiler = Compiler(index: index, host: host, interfaces: devices.interfaces, straight: straight)
-        let uplinkMTU = observation.interface(host.interface)?.mtu
-        final = compiler.image(uplinkMTU: uplinkMTU)
+        let uplink = devices.uplink.interface
+        final = compiler.image(uplink: uplink)
         findLeavers()
         findHandovers(skipped)
         let ports = keptPorts()
-        switched = compiler.image(uplinkMTU: uplinkMTU, keeping: keptRoles(ports: ports))
+        switched = compiler.image(uplink: uplink, keeping: keptRoles(ports: ports))
         for vni in handoverDue.keys { Self.clear(vni, from: &switched) }
         for address in hostDue.keys { switched.hosts[address] = live.hosts[address] }
         for (ifindex, row) in ports {

@@ -12,6 +12,10 @@ public struct Observation: Hashable, Sendable {
     public var attachments: Set<Attachment>
     /// What there is of the devices of host endpoints, whole or not.
     public var devices: [Device]
+    /// The host's IPsec policies for IPv4.
+    public var ipsec: [IPsecPolicy]
+    /// Programs of ours that run on maps which are pinned elsewhere.
+    public var elsewhere: MapsElsewhere?
     /// Digest of the object that this program carries.
     public var programs: UInt64
     /// CLOCK_BOOTTIME, nanoseconds.
@@ -19,8 +23,8 @@ public struct Observation: Hashable, Sendable {
 
     public init(
         image: Image = Image(), capacities: [Table: Int] = [:], programsUsePinnedMaps: Bool = true,
-        interfaces: [Interface] = [], attachments: Set<Attachment> = [], devices: [Device] = [], programs: UInt64 = 0,
-        now: UInt64 = 0
+        interfaces: [Interface] = [], attachments: Set<Attachment> = [], devices: [Device] = [],
+        ipsec: [IPsecPolicy] = [], elsewhere: MapsElsewhere? = nil, programs: UInt64 = 0, now: UInt64 = 0
     ) {
         self.image = image
         self.capacities = capacities
@@ -28,6 +32,8 @@ public struct Observation: Hashable, Sendable {
         self.interfaces = interfaces
         self.attachments = attachments
         self.devices = devices
+        self.ipsec = ipsec
+        self.elsewhere = elsewhere
         self.programs = programs
         self.now = now
     }
@@ -41,10 +47,36 @@ public struct Observation: Hashable, Sendable {
     }
 }
 
+/// Maps of ours that programs in this network namespace run on, and that are not those pinned below `--bpffs`.
+public struct MapsElsewhere: Error, Hashable, Sendable {
+    /// Where those programs are attached, sorted.
+    public var interfaces: [String]
+    /// Where the maps are pinned, in a user's words; nil: this process cannot see where.
+    public var place: String?
+
+    public init(interfaces: [String], place: String?) {
+        self.interfaces = interfaces
+        self.place = place
+    }
+}
+
 /// A network interface of this host.
 public struct Interface: Hashable, Sendable, Codable {
+    /// What its frames begin with.
+    public enum Medium: String, Hashable, Sendable, Codable {
+        case ethernet
+        case loopback
+        /// No Ethernet header: tun, WireGuard, PPP, InfiniBand.
+        case other
+    }
+
     public var name: String
+    /// Alternative names, by which users may call it, too.
+    public var altnames: [String]
     public var ifindex: UInt32
+    public var medium: Medium
+    /// Whether it asks by ARP who has an address: no dummy and no VRF does.
+    public var resolvesNeighbours: Bool
     public var mtu: Int
     /// As ethtool names it; empty if it has none.
     public var driver: String
@@ -54,18 +86,25 @@ public struct Interface: Hashable, Sendable, Codable {
     public var entersNamespace: Bool
     /// IPv4 and IPv6 addresses that it has.
     public var addresses: [IPAddress]
+    /// Blocks of IPv4 addresses that are neighbours there.
+    public var neighbourhoods: [CIDR]
 
     public init(
-        name: String, ifindex: UInt32, mtu: Int = 1500, driver: String = "", foreignXDP: Bool = false,
-        entersNamespace: Bool = false, addresses: [IPAddress] = []
+        name: String, altnames: [String] = [], ifindex: UInt32, medium: Medium = .ethernet, resolvesNeighbours: Bool = true,
+        mtu: Int = 1500, driver: String = "", foreignXDP: Bool = false, entersNamespace: Bool = false, addresses: [IPAddress] = [],
+        neighbourhoods: [CIDR] = []
     ) {
         self.name = name
+        self.altnames = altnames
         self.ifindex = ifindex
+        self.medium = medium
+        self.resolvesNeighbours = resolvesNeighbours
         self.mtu = mtu
         self.driver = driver
         self.foreignXDP = foreignXDP
         self.entersNamespace = entersNamespace
         self.addresses = addresses
+        self.neighbourhoods = neighbourhoods
     }
 }
 

@@ -53,8 +53,22 @@ public enum PlanCheck {
             case .programs, .detach: break
             }
         }
+        result += cutsUplink(plan, observation, image)
         result += incoherences(image)
         return result
+    }
+
+    /// Programs that are taken off what has the host's address, while what carries them then does not have it.
+    private static func cutsUplink(_ plan: Plan, _ observation: Observation, _ image: Image) -> [String] {
+        guard let config = image.config else { return [] }
+        let holders = Set(observation.interfaces.filter { $0.addresses.contains(config.address) }.map(\.ifindex))
+        guard !holders.contains(config.uplink) else { return [] }
+        return plan.steps.enumerated().compactMap { number, step in
+            guard case .detach(let attachment) = step.change, attachment.point == .uplink || attachment.point == .guardEgress,
+                holders.contains(attachment.ifindex)
+            else { return nil }
+            return "step \(number + 1), \(step.subject): takes it off the interface that has the host's address"
+        }
     }
 
     /// Rows that contradict one another once the plan is done.

@@ -41,7 +41,7 @@ public enum Planner {
     ) -> [Plan.Pending] {
         var result: [Plan.Pending] = []
         let blocked = Dictionary(devices.blocked.map { ($0.endpoint.name, $0.interface) }) { first, _ in first }
-        if devices.interfaces[host.interface] == nil {
+        if devices.uplink.interface == nil {
             result.append(Plan.Pending(name: host.name, interface: host.interface, at: host.at))
         }
         for number in index.endpointsOfHost[host.name] ?? [] {

@@ -79,6 +79,7 @@ public struct Cluster: Hashable, Sendable {
 public struct Host: Hashable, Sendable {
     public enum State: String, Hashable, Sendable, CaseIterable, Codable { case active, draining, down }
     public enum Datapath: String, Hashable, Sendable, CaseIterable, Codable { case auto, xdp, tc }
+    public enum IPsec: String, Hashable, Sendable, CaseIterable, Codable { case refuse, ignore }
 
     public var name: String
     /// On the underlay; IPv4.
@@ -92,11 +93,13 @@ public struct Host: Hashable, Sendable {
     public var datapath: Datapath
     /// Underlay MTU in bytes, if it is less than the interface's.
     public var mtu: Int?
+    /// What becomes of a first apply where the host's IPsec policies ask for what Geneve does not get.
+    public var ipsec: IPsec
     public var at: SourceLocation
 
     public init(
         name: String, address: IPAddress, interface: String, zone: String = "default", weight: Int = 100,
-        state: State = .active, datapath: Datapath = .auto, mtu: Int? = nil, at: SourceLocation
+        state: State = .active, datapath: Datapath = .auto, mtu: Int? = nil, ipsec: IPsec = .refuse, at: SourceLocation
     ) {
         self.name = name
         self.address = address
@@ -106,6 +109,7 @@ public struct Host: Hashable, Sendable {
         self.state = state
         self.datapath = datapath
         self.mtu = mtu
+        self.ipsec = ipsec
         self.at = at
     }
 }

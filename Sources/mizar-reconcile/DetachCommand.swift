@@ -18,6 +18,9 @@ struct DetachCommand: ParsableCommand {
             removed = try Detach.run(directory: host.maps.bpffs, names: host.names)
         } catch let others as Detach.Others {
             throw Refusal(others: others.owner, than: name, below: host.maps.bpffs)
+        } catch let elsewhere as MapsElsewhere {
+            try Reconciliation.refuse(elsewhere, below: host.maps.bpffs)
+            return
         }
         switch output.format {
         case .json: try Output.print(try Output.json(Report(host: name, removed: removed)))

@@ -77,6 +77,7 @@ struct Reconciliation {
     func plan(_ desired: Desired, store: some MapStore, through: Phase?) throws -> (Plan, Observation) {
         let observation = try store.observe()
         try refuseOthers(observation.image, desired.topology)
+        try Self.refuse(observation.elsewhere, below: host.maps.bpffs)
         let base = base(observation, head: desired)
         let name = try host.entry(in: desired.topology).name
         guard
@@ -84,10 +85,28 @@ struct Reconciliation {
                 desired.topology, base: base, skipped: skipped(observation, head: desired), host: name,
                 commit: desired.commit, observation: observation, through: through)
         else { throw UnknownHost([name], in: desired.topology) }
+        if let refusal = plan.warnings.first(where: { $0.severity == .error }) {
+            throw Refusal("\(refusal.message) (\(refusal.at))", hint: refusal.hint ?? "change the topology")
+        }
         plan.warnings = desired.warnings + plan.warnings
         let violations = PlanCheck.violations(plan, on: observation)
         guard violations.isEmpty else { throw BrokenPlan(violations: violations) }
         return (plan, observation)
+    }
+
+    /// Refuses to put programs on these maps in the place of those that run on others.
+    static func refuse(_ elsewhere: MapsElsewhere?, below directory: String) throws {
+        guard let elsewhere else { return }
+        let places = elsewhere.interfaces.joined(separator: ", ")
+        guard let place = elsewhere.place else {
+            throw Refusal(
+                "programs of ours run on \(places) with maps that are not below \(directory), and a process in a PID namespace "
+                    + "of its own cannot see where they are pinned",
+                hint: "run it where the host's bpffs is mounted, or take the programs off with `mizar-reconcile detach` first")
+        }
+        throw Refusal(
+            "programs of ours run on \(places) with maps that are pinned at \(place), not below \(directory)",
+            hint: "run it where those are seen (the host's mount namespace, or its bpffs mounted in the container), with their --bpffs")
     }
 
     /// Refuses to take over what another host has applied: it would be that host's no longer.

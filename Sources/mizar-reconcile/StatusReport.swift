@@ -41,6 +41,12 @@ struct StatusReport: Encodable {
         let hook: String
     }
 
+    struct Elsewhere: Encodable {
+        let interfaces: [String]
+        /// Where they are pinned; missing: this process cannot see where.
+        let place: String?
+    }
+
     struct Table: Encodable {
         let name: String
         let rows: Int
@@ -88,6 +94,12 @@ struct StatusReport: Encodable {
     let peers: Int
     /// The other hosts, as far as this one sends to them.
     let hosts: [Peer]
+    /// What the host's IPsec asks of Geneve, and does not get.
+    let ipsec: [IPsecDemand]
+    /// Interfaces in the network of other hosts, by which Geneve is not taken.
+    let besideUplink: [String]
+    /// Programs run here on maps that are pinned elsewhere.
+    let mapsElsewhere: Elsewhere?
     /// Set if the maps are of another host than the one asked for.
     let otherHost: String?
 
@@ -95,6 +107,9 @@ struct StatusReport: Encodable {
         self.host = host
         let image = status.observation.image
         commit = status.applied?.commit
+        ipsec = status.observation.ipsecDemands(image)
+        besideUplink = status.observation.besideUplink(image).map(\.interface)
+        mapsElsewhere = status.observation.elsewhere.map { Elsewhere(interfaces: $0.interfaces, place: $0.place) }
         otherHost = image.owner(otherThan: host).map(\.description)
         let interfaces = Dictionary(status.observation.interfaces.map { ($0.ifindex, $0) }) { first, _ in first }
         uplink = image.config.map { config in
@@ -150,10 +165,13 @@ struct StatusReport: Encodable {
                 return head + " Are its maps pinned elsewhere than below \(directory)? Then say where by --bpffs."
             }
             let places = Set(attachments.map(\.interface)).sorted().joined(separator: ", ")
-            return head + "\nPrograms are attached all the same, to \(places): their maps are not below \(directory) but pinned elsewhere "
-                + "(say where by --bpffs), or their pins were removed (`apply` makes them anew, `detach` takes the programs off)."
+            if let elsewhere = mapsElsewhere { return head + "\nMaps elsewhere: \(elsewhere.words)" }
+            return head
+                + "\nPrograms are attached all the same, to \(places): their maps are not below \(directory), nor pinned elsewhere: "
+                + "their pins were removed (`apply` makes them anew, `detach` takes the programs off)."
         }
         var lines = [head]
+        if let elsewhere = mapsElsewhere { lines.append("Maps elsewhere: \(elsewhere.words)") }
         let place = uplink.interface.map { " on \($0), \(Self.words(uplink))" } ?? ", whose interface is awaited"
         let mtu = uplink.interface == nil ? "" : "MTU \(uplink.mtu), endpoints' at most \(uplink.usableMtu), "
         let ports = (["\(uplink.port)"] + uplink.otherPorts.map { "and from \($0)" }).joined(separator: " ")
@@ -167,6 +185,12 @@ struct StatusReport: Encodable {
             lines.append("Waiting: \(WaitingChanges.text(count: waiting, next: nextDueSeconds, last: lastDueSeconds))")
         }
         if due > 0 { lines.append("Due: \(due) \(due == 1 ? "change" : "changes"), which the next apply or round makes") }
+        for demand in ipsec {
+            lines.append("IPsec: a policy of this host \(demand.words); Geneve passes it by, in the clear")
+        }
+        for interface in besideUplink {
+            lines.append("Beside the uplink: \(interface) is in the network of other hosts; Geneve that comes in by it is not taken")
+        }
         for endpoint in pending {
             let addresses = endpoint.addresses.map(\.description).joined(separator: " ")
             let words = endpoint.name.map { "\($0) \(addresses)" } ?? "\(addresses) of \(endpoint.network)"
@@ -221,5 +245,12 @@ struct StatusReport: Encodable {
                 while line.last == " " { line.removeLast() }
                 return line
             }
+    }
+}
+
+extension StatusReport.Elsewhere {
+    var words: String {
+        "programs on \(interfaces.joined(separator: ", ")) run on maps that are pinned "
+            + (place.map { "at \($0) (say so by --bpffs, where that is seen)" } ?? "where this process cannot see them")
     }
 }

@@ -13,6 +13,7 @@
 #include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
 #include <linux/veth.h>
+#include <net/if_arp.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -64,6 +65,36 @@ int mzr_tcx_detach(__u32 ifindex, bool egress, int program);
 
 /* The ids of the programs, in the order that they run in, and how many they are. */
 int mzr_tcx_query(__u32 ifindex, bool egress, __u32 ids[MZR_TCX_MAX]);
+
+/*
+ * A policy of the host's IPsec, by XFRM_MSG_GETPOLICY. Shims because <linux/xfrm.h> has in6_addr, which glibc
+ * defines otherwise.
+ */
+struct mzr_ipsec_policy {
+	__u32 source; /* addresses in the machine's byte order, as are the ports */
+	__u32 destination;
+	__u8 source_length;
+	__u8 destination_length;
+	__u16 family; /* AF_UNSPEC: all */
+	__u16 source_port;
+	__u16 source_port_mask;
+	__u16 destination_port;
+	__u16 destination_port_mask;
+	__u8 protocol;
+	bool is_inward;
+	bool is_outward;
+	bool is_block;
+	__u32 ifindex;
+	__u32 priority;
+};
+
+/* The bytes of the message before its attributes; -1 if it is too short. */
+int mzr_read_ipsec_policy(const void *message, size_t size, struct mzr_ipsec_policy *policy);
+
+extern const int mzr_ipsec_get_policy; /* XFRM_MSG_GETPOLICY */
+extern const int mzr_ipsec_templates;  /* XFRMA_TMPL */
+extern const int mzr_ipsec_mark;       /* XFRMA_MARK: a value and a mask */
+extern const int mzr_ipsec_interface;  /* XFRMA_IF_ID */
 
 /* TC_H_MAKE and its parts are macros with casts, which Swift does not import. */
 extern const __u32 mzr_tc_ingress_parent;

@@ -97,7 +97,8 @@ struct Tracer {
         for interface in interfaces(host.name) { byName[interface.name] = interface.ifindex }
         let compiler = Compiler(index: index, host: host, interfaces: byName)
         // What a commit does not say, no trace knows: an MTU that is not written is none.
-        underlay.hosts[host.address] = Forwarder(compiler.image(uplinkMTU: nil))
+        let uplink = Interface(name: host.interface, ifindex: byName[host.interface] ?? 0, mtu: 0)
+        underlay.hosts[host.address] = Forwarder(compiler.image(uplink: uplink))
     }
 
     private func interfaces(_ name: String) -> [Interface] {
