@@ -20,7 +20,7 @@ extension DiagnosticCode {
             shapeEntry
         case .badName, .wrongDepth, .numberOutOfRange, .unknownValue, .badCIDR, .hostBits, .badAddress, .notUnicast,
             .mappedAddress, .badMAC, .macNotUnicast, .badInterface, .badDuration, .underlayNotIPv4, .badZone,
-            .leadingZero:
+            .leadingZero, .badPercentage:
             valueEntry
         case .unknownTenant, .unknownVPC, .unknownNetwork, .unknownHost:
             referenceEntry
@@ -101,7 +101,7 @@ extension DiagnosticCode {
             Entry(
                 title: "number out of range",
                 explanation: "`vni` is 1 to 16777215 (24 bits, RFC 8926), `port` 1 to 65535, `weight` 0 to 1000, `mtu` 576 to "
-                    + "65535, `dividers` and `bouncers` 1 to 10000.",
+                    + "65535, `dividers` and `bouncers` 1 to 10000, `least` 0 to 1000000.",
                 remedy: "Choose one within: `vni: 4097`.")
         case .unknownValue:
             Entry(
@@ -166,6 +166,11 @@ extension DiagnosticCode {
                 title: "not a zone name",
                 explanation: "A zone is 1 to 63 letters, digits, `-`, `_` and `.`, with a letter or digit at each end.",
                 remedy: "`zone: az-1`.")
+        case .badPercentage:
+            Entry(
+                title: "not a percentage",
+                explanation: "`guards.destroy` is a whole number from 0 to 100 and a percent sign.",
+                remedy: "`destroy: 10%`; `destroy: 100%` lets every commit pass.")
         default:
             Entry(
                 title: "leading zero",

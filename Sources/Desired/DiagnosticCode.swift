@@ -52,6 +52,7 @@ public enum DiagnosticCode: String, CaseIterable, Sendable {
     case underlayNotIPv4 = "MZ214"
     case badZone = "MZ215"
     case leadingZero = "MZ216"
+    case badPercentage = "MZ217"
 
     case unknownTenant = "MZ301"
     case unknownVPC = "MZ302"

@@ -119,6 +119,7 @@ struct ClusterDraft: Sendable {
     var settle: UInt64?
     var direct: Cluster.Direct?
     var health: Cluster.Health?
+    var guards: Cluster.Guards?
 }
 
 struct HostDraft: Sendable {
@@ -135,6 +136,7 @@ struct HostDraft: Sendable {
 
 struct TenantDraft: Sendable {
     var name: Name
+    var protect: Bool
 }
 
 struct VPCDraft: Sendable {
@@ -142,6 +144,7 @@ struct VPCDraft: Sendable {
     var vni: Located<Int>?
     var cidrs: Blocks
     var dividers: Located<Int>?
+    var protect: Bool
 }
 
 /// The CIDRs of a VPC or network.
@@ -156,6 +159,7 @@ struct NetworkDraft: Sendable {
     var cidrs: Blocks
     var gateways: [Located<IPAddress>]
     var bouncers: Located<Int>?
+    var protect: Bool
 }
 
 /// Endpoints of one network from one document.

@@ -32,7 +32,7 @@ enum ResourceKind: String, CaseIterable, Sendable {
 enum Field: String, Sendable {
     case apiVersion, kind, name, port, settle, address, interface, zone, weight, state, datapath, mtu, ipsec, vni, cidrs
     case dividers, bouncers, gateway, gateways, endpoints, network, ip, ips, host, mac
-    case direct, after, age, health, interval, count, type
+    case direct, after, age, health, interval, count, type, guards, destroy, least, protect
 }
 
 /// What is behind an endpoint's port.
@@ -56,17 +56,18 @@ struct Shape: Sendable {
         fields = (required + optional).map { ($0, Array($0.rawValue.utf8)) }
     }
 
-    static let cluster = Shape("a Cluster", required: [.apiVersion, .kind, .name], optional: [.port, .settle, .direct, .health])
+    static let cluster = Shape("a Cluster", required: [.apiVersion, .kind, .name], optional: [.port, .settle, .direct, .health, .guards])
     static let direct = Shape("the direct path", required: [], optional: [.after, .age])
     static let health = Shape("the watch on hosts", required: [], optional: [.interval, .count])
+    static let guards = Shape("the guards", required: [], optional: [.destroy, .least])
     static let host = Shape(
         "a Host", required: [.apiVersion, .kind, .name, .address, .interface],
         optional: [.zone, .weight, .state, .datapath, .mtu, .ipsec])
-    static let tenant = Shape("a Tenant", required: [.apiVersion, .kind, .name])
-    static let vpc = Shape("a VPC", required: [.apiVersion, .kind, .name, .vni, .cidrs], optional: [.dividers])
+    static let tenant = Shape("a Tenant", required: [.apiVersion, .kind, .name], optional: [.protect])
+    static let vpc = Shape("a VPC", required: [.apiVersion, .kind, .name, .vni, .cidrs], optional: [.dividers, .protect])
     static let network = Shape(
         "a Network", required: [.apiVersion, .kind, .name, .cidrs],
-        optional: [.bouncers, .gateway, .gateways, .endpoints])
+        optional: [.bouncers, .gateway, .gateways, .endpoints, .protect])
     static let endpoints = Shape("an Endpoints document", required: [.apiVersion, .kind, .network, .endpoints])
     static let endpoint = Shape("an endpoint", required: [.host, .interface], optional: [.ip, .ips, .mac, .type])
     static let hostEndpoint = Shape("a host endpoint", required: [.host], optional: [.interface, .ip, .ips, .mac, .type])

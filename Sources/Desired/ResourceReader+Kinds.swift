@@ -10,10 +10,11 @@ extension ResourceReader {
         let isAgeGiven = fields[.direct].map { yaml.nodes[$0].kind != .mapping || value(of: .age, in: $0) != nil } ?? false
         if let node = fields[.settle], !isAgeGiven { checkAge(Cluster.Direct().age, at: node, settle: settle) }
         let health = fields[.health].map { self.health($0) }
+        let guards = fields[.guards].map { self.guards($0) }
         file.clusters.append(
             ClusterDraft(
                 mark: name?.mark ?? yaml.nodes[fields.mapping].mark, name: name, port: port?.value, settle: settle,
-                direct: direct, health: health))
+                direct: direct, health: health, guards: guards))
     }
 
     /// - Parameter settle: the cluster's, in milliseconds; nil: what it should have been is unknown.
@@ -49,6 +50,14 @@ extension ResourceReader {
         if let interval = duration(fields, .interval, atLeast: 50, atMost: 60_000) { health.interval = interval }
         if let count = integer(fields, .count, in: 1...100) { health.count = UInt8(count.value) }
         return health
+    }
+
+    private mutating func guards(_ node: Int) -> Cluster.Guards {
+        var guards = Cluster.Guards()
+        guard let fields = nested(node, .guards, .guards, example: "{destroy: 10%, least: 5}") else { return guards }
+        if let share = percentage(fields, .destroy) { guards.destroy = share }
+        if let least = integer(fields, .least, in: 0...1_000_000) { guards.least = least.value }
+        return guards
     }
 
     /// The fields of a mapping within a document; nil if it is none, which is said.
@@ -99,8 +108,9 @@ extension ResourceReader {
     }
 
     mutating func readTenant(_ fields: Fields) {
+        let protect = boolean(fields, .protect) ?? false
         guard let name = name(fields, .name, .tenant) else { return obscure(.tenant) }
-        file.tenants.append(TenantDraft(name: name))
+        file.tenants.append(TenantDraft(name: name, protect: protect))
     }
 
     mutating func readVPC(_ fields: Fields) {
@@ -108,8 +118,9 @@ extension ResourceReader {
         let vni = integer(fields, .vni, in: 1...16_777_215)
         let cidrs = cidrs(fields)
         let dividers = integer(fields, .dividers, in: 1...10_000)
+        let protect = boolean(fields, .protect) ?? false
         guard let name else { return obscure(.vpc) }
-        file.vpcs.append(VPCDraft(name: name, vni: vni, cidrs: cidrs, dividers: dividers))
+        file.vpcs.append(VPCDraft(name: name, vni: vni, cidrs: cidrs, dividers: dividers, protect: protect))
     }
 
     mutating func readNetwork(_ fields: Fields) {
@@ -117,11 +128,12 @@ extension ResourceReader {
         let cidrs = cidrs(fields)
         let bouncers = integer(fields, .bouncers, in: 1...10_000)
         let gateways = addresses(fields, .gateway, .gateways)
+        let protect = boolean(fields, .protect) ?? false
         if let node = fields[.endpoints] {
             file.endpoints.append(EndpointsDraft(network: name, isNetwork: true, list: endpoints(node)))
         }
         guard let name else { return obscure(.network) }
-        file.networks.append(NetworkDraft(name: name, cidrs: cidrs, gateways: gateways, bouncers: bouncers))
+        file.networks.append(NetworkDraft(name: name, cidrs: cidrs, gateways: gateways, bouncers: bouncers, protect: protect))
     }
 
     mutating func readEndpoints(_ fields: Fields) {

@@ -22,6 +22,7 @@ extension TopologyCheck {
         if let settle = first.draft.settle { cluster.settle = settle }
         if let direct = first.draft.direct { cluster.direct = direct }
         if let health = first.draft.health { cluster.health = health }
+        if let guards = first.draft.guards { cluster.guards = guards }
         return cluster
     }
 

@@ -209,7 +209,7 @@ struct TopologyCheck {
                     ipsec: ipsec, at: location(host.place))
             },
             tenants: tenants.compactMap { tenant in
-                tenantByName[tenant.name.text].map { Tenant(name: tenant.name.text, at: location($0)) }
+                tenantByName[tenant.name.text].map { Tenant(name: tenant.name.text, protect: tenant.protect, at: location($0)) }
             },
             vpcs: vpcs.compactMap { vpc in
                 guard let vni = vpc.draft.vni else { return nil }
@@ -217,7 +217,7 @@ struct TopologyCheck {
                 return VPC(
                     name: vpc.draft.name.text, vni: UInt32(vni.value), cidrs: vpc.draft.cidrs.list.map(\.value),
                     dividers: dividers?.value ?? 2, dividersAt: dividers.map { location(Place(file: vpc.place.file, mark: $0.mark)) },
-                    at: location(vpc.place))
+                    protect: vpc.draft.protect, at: location(vpc.place))
             },
             networks: networks.map { network in
                 let bouncers = network.draft.bouncers
@@ -226,7 +226,7 @@ struct TopologyCheck {
                     cidrs: network.draft.cidrs.list.map(\.value), gateways: network.gateways,
                     bouncers: bouncers?.value ?? 2,
                     bouncersAt: bouncers.map { location(Place(file: network.place.file, mark: $0.mark)) },
-                    at: location(network.place))
+                    protect: network.draft.protect, at: location(network.place))
             },
             endpoints: endpoints)
     }

@@ -33,6 +33,8 @@ public struct Cluster: Hashable, Sendable {
     public var direct: Direct
     /// When a host that does not answer is avoided.
     public var health: Health
+    /// How much one commit may take away.
+    public var guards: Guards
     /// Nil if no document says it: the defaults.
     public var at: SourceLocation?
 
@@ -62,15 +64,29 @@ public struct Cluster: Hashable, Sendable {
         }
     }
 
+    /// A commit is refused if it takes away more than both.
+    public struct Guards: Hashable, Sendable, Codable {
+        /// Percent of all endpoints, of a tenant's endpoints, or of the hosts; 100 lets every commit pass.
+        public var destroy: Int
+        /// As many may go whatever share they are.
+        public var least: Int
+
+        public init(destroy: Int = 10, least: Int = 5) {
+            self.destroy = destroy
+            self.least = least
+        }
+    }
+
     public init(
         name: String = "default", port: UInt16 = 6081, settle: UInt64 = 60_000, direct: Direct = Direct(),
-        health: Health = Health(), at: SourceLocation? = nil
+        health: Health = Health(), guards: Guards = Guards(), at: SourceLocation? = nil
     ) {
         self.name = name
         self.port = port
         self.settle = settle
         self.direct = direct
         self.health = health
+        self.guards = guards
         self.at = at
     }
 }
@@ -116,10 +132,13 @@ public struct Host: Hashable, Sendable {
 
 public struct Tenant: Hashable, Sendable {
     public var name: String
+    /// The next commit may not remove or rename it.
+    public var protect: Bool
     public var at: SourceLocation
 
-    public init(name: String, at: SourceLocation) {
+    public init(name: String, protect: Bool = false, at: SourceLocation) {
         self.name = name
+        self.protect = protect
         self.at = at
     }
 }
@@ -135,16 +154,20 @@ public struct VPC: Hashable, Sendable {
     public var dividers: Int
     /// Where `dividers` is written; nil if it is the default.
     public var dividersAt: SourceLocation?
+    /// The next commit may not remove or rename it.
+    public var protect: Bool
     public var at: SourceLocation
 
     public init(
-        name: String, vni: UInt32, cidrs: [CIDR], dividers: Int = 2, dividersAt: SourceLocation? = nil, at: SourceLocation
+        name: String, vni: UInt32, cidrs: [CIDR], dividers: Int = 2, dividersAt: SourceLocation? = nil, protect: Bool = false,
+        at: SourceLocation
     ) {
         self.name = name
         self.vni = vni
         self.cidrs = cidrs
         self.dividers = dividers
         self.dividersAt = dividersAt
+        self.protect = protect
         self.at = at
     }
 }
@@ -162,11 +185,13 @@ public struct Network: Hashable, Sendable {
     public var bouncers: Int
     /// Where `bouncers` is written; nil if it is the default.
     public var bouncersAt: SourceLocation?
+    /// The next commit may not remove or rename it.
+    public var protect: Bool
     public var at: SourceLocation
 
     public init(
         name: String, vpc: String, cidrs: [CIDR], gateways: [IPAddress?], bouncers: Int = 2,
-        bouncersAt: SourceLocation? = nil, at: SourceLocation
+        bouncersAt: SourceLocation? = nil, protect: Bool = false, at: SourceLocation
     ) {
         self.name = name
         self.vpc = vpc
@@ -174,6 +199,7 @@ public struct Network: Hashable, Sendable {
         self.gateways = gateways
         self.bouncers = bouncers
         self.bouncersAt = bouncersAt
+        self.protect = protect
         self.at = at
     }
 }
