@@ -5,6 +5,7 @@
 
 #include <git2.h>
 #include <git2/sys/alloc.h>
+#include <git2/sys/mempack.h>
 #include <stdlib.h>
 #include <string.h>
 

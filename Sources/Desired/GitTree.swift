@@ -8,12 +8,25 @@ extension Repository {
     ///
     /// - Parameter commit: an id as `resolve` gives it.
     /// - Parameter path: a folder of the commit; nil or `.` is its root.
+    /// - Parameter held: the same folder of another commit: a file that it has alike is not read again.
     /// - Parameter deadlineSeconds: how long it may take; nil: as long as the limits let it.
-    public func tree(commit: String, path: String? = nil, deadlineSeconds: Int? = nil) throws(DesiredError) -> SourceTree {
+    public func tree(
+        commit: String, path: String? = nil, reusing held: SourceTree? = nil, deadlineSeconds: Int? = nil
+    ) throws(DesiredError) -> SourceTree {
+        let object = try lookup(commit)
+        defer { git_commit_free(object) }
+        return try tree(
+            id: git_commit_tree_id(object), path: path, commit: commit, reusing: held, deadlineSeconds: deadlineSeconds)
+    }
+
+    /// The same of a tree that need not be a commit's; `commit` is what the result says it is of.
+    func tree(
+        id: UnsafePointer<git_oid>?, path: String?, commit: String, reusing held: SourceTree? = nil, deadlineSeconds: Int? = nil
+    ) throws(DesiredError) -> SourceTree {
         let folder = try Self.normalized(path)
         var intake = TreeIntake(subject: "commit \(commit) of \(name)", deadlineSeconds: deadlineSeconds)
-        try withTree(commit: commit) { root throws(DesiredError) in
-            try GitTreeWalk(try GitObjects(self), root: root, folder: folder).run(commit: commit, &intake)
+        try GitObjects(self).withSmallTree(id, "commit \(commit) of \(name)") { root throws(DesiredError) in
+            try GitTreeWalk(try GitObjects(self), root: root, folder: folder, held: held).run(commit: commit, &intake)
         }
         return SourceTree(intake, commit: commit)
     }
@@ -23,13 +36,9 @@ extension Repository {
         commit: String, _ body: (OpaquePointer?) throws(DesiredError) -> Void
     ) throws(DesiredError) {
         let subject = "commit \(commit) of \(name)"
-        var id = git_oid()
-        try GitLibrary.check(git_oid_fromstr(&id, commit), "read", subject)
-        var object: OpaquePointer?
-        try GitLibrary.check(git_commit_lookup(&object, pointer, &id), "read", subject)
+        let object = try lookup(commit)
         defer { git_commit_free(object) }
-        guard let list = git_commit_tree_id(object) else { throw DesiredError("read", subject, cause: "has no folder") }
-        try GitObjects(self).withSmallTree(list, subject, body)
+        try GitObjects(self).withSmallTree(git_commit_tree_id(object), subject, body)
     }
 
     /// `path` without `.` parts and surplus slashes; empty is the root.

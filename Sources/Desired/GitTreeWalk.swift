@@ -7,11 +7,16 @@ struct GitTreeWalk: ~Copyable {
     private let root: OpaquePointer?
     /// The chosen folder; empty is the root.
     private let folder: String
+    /// Files of another commit, by path.
+    private let held: [String: SourceFile]
 
-    init(_ objects: consuming GitObjects, root: OpaquePointer?, folder: String) {
+    init(_ objects: consuming GitObjects, root: OpaquePointer?, folder: String, held: SourceTree? = nil) {
         self.objects = objects
         self.root = root
         self.folder = folder
+        // What is wrong with a file may have to do with the rest of its tree.
+        let sound = held?.files.filter(\.parsed.diagnostics.isEmpty) ?? []
+        self.held = Dictionary(sound.map { ($0.path, $0) }, uniquingKeysWith: { first, _ in first })
     }
 
     func run(commit: String, _ intake: inout TreeIntake) throws(DesiredError) {
@@ -69,6 +74,7 @@ struct GitTreeWalk: ~Copyable {
         let hex = Repository.hex(id)
         let isWanted = try intake.wants(path, id: hex) { () throws(DesiredError) in try objects.size(id, subject(path)) }
         guard isWanted else { return }
+        if let file = held[path], file.id == hex { return intake.take(file, bytes: try objects.size(id, subject(path))) }
         try objects.withBlob(id, subject(path)) { intake.take(path, bytes: $0, id: hex) }
     }
 

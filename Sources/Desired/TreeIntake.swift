@@ -86,8 +86,12 @@ struct TreeIntake {
     /// Reads a topology file.
     mutating func take(_ path: String, bytes: UnsafeRawBufferPointer, id: String) {
         if let copy = known[id] { return takeCopy(path, id: id, of: copy.first) }
-        let file = SourceFile(path: path, bytes: bytes, id: id)
-        known[id] = (bytes.count, file.parsed.saysSomething ? path : "")
+        take(SourceFile(path: path, bytes: bytes, id: id), bytes: bytes.count)
+    }
+
+    /// The same of one that was read before.
+    mutating func take(_ file: SourceFile, bytes: Int) {
+        known[file.id] = (bytes, file.parsed.saysSomething ? file.path : "")
         add(file)
     }
 

@@ -1,0 +1,162 @@
+import CGit2
+public import Topology
+
+/// The commits by which a host gets from one that it applied to another: by first parents, so that a merge is one step.
+public final class CommitLine {
+    /// How the line begins.
+    public enum Start: Hashable, Sendable {
+        /// With the base, which is the head or one of its first parents.
+        case base
+        /// The base is unknown or gone: some first parents back.
+        case window
+        /// With the base, which is not among the first parents of the head: somebody rewrote the history, or the head is older.
+        /// The second commit is where the two lines part, or the head if they never meet.
+        case aside
+    }
+
+    public let start: Start
+    /// Oldest first; the last one is the head.
+    public let commits: [String]
+
+    private let repository: Repository
+    private let path: String?
+    /// Of `aside`: the second commit, if it is older than the base. Its message is about another change than the one from the base.
+    private let fork: String?
+    /// Of the commit that was read last, so that the next one is read where it differs.
+    private var last: SourceTree?
+
+    /// First parents that are looked at where the base is unknown.
+    static let window = 256
+    /// Of commits that are only walked over, not read.
+    static let reach = 10_000
+
+    /// - Parameters:
+    ///   - base: the id of the commit that was applied; nil: unknown.
+    ///   - head: the id of a commit.
+    public init(
+        repo: String, path: String? = nil, cache: String? = nil, from base: String?, to head: String
+    ) throws(DesiredError) {
+        repository = try Repository.open(repo, cache: cache)
+        self.path = path
+        let back = try repository.firstParents(of: head, until: base, most: Self.reach)
+        if let base, back.last == base {
+            (start, commits, fork) = (.base, back.reversed(), nil)
+            return
+        }
+        guard let base, let old = repository.ancestors(of: base, most: Self.reach) else {
+            (start, commits, fork) = (.window, back.prefix(Self.window + 1).reversed(), nil)
+            return
+        }
+        start = .aside
+        if let parting = back.firstIndex(where: old.contains) {
+            fork = back[parting]
+            commits = [base] + back[...parting].reversed()
+        } else {
+            fork = nil
+            commits = [base, head]
+        }
+    }
+
+    /// Nil if the commit has errors: no host has ever applied it.
+    public func topology(of commit: String) throws(DesiredError) -> Topology? {
+        let tree = try repository.tree(commit: commit, path: path, reusing: last)
+        last = tree
+        return TopologyReader.read(tree).topology
+    }
+
+    /// Whether the commit, or one that it merges, has the trailer `name: value` in its message.
+    public func has(trailer name: String, _ value: String, _ commit: String) throws(DesiredError) -> Bool {
+        guard commit != fork else { return false }
+        return try repository.merged(by: commit, most: Self.reach).contains { repository.message(of: $0, says: name, value) }
+    }
+}
+
+extension Repository {
+    /// `commit`, its first parent, and so on until `last` or where the history or the clone ends, newest first.
+    func firstParents(of commit: String, until last: String?, most: Int) throws(DesiredError) -> [String] {
+        var found: [String] = []
+        var next: String? = commit
+        while let id = next, found.count < most {
+            if !found.isEmpty, !has(id) { break }  // a shallow clone
+            found.append(id)
+            if id == last { break }
+            next = try parents(of: id).first
+        }
+        return found
+    }
+
+    /// `commit` and what it comes after, as far as the clone has it; nil if it has not even the commit.
+    func ancestors(of commit: String, most: Int) -> Set<String>? {
+        guard has(commit) else { return nil }
+        return Set((try? walk(from: [commit], without: [], most: most)) ?? [commit])
+    }
+
+    /// `commit`, and the commits that it brings in by its further parents.
+    func merged(by commit: String, most: Int) throws(DesiredError) -> [String] {
+        let parents = try parents(of: commit)
+        guard parents.count > 1, parents.allSatisfy({ has($0) }) else { return [commit] }
+        return try [commit] + walk(from: Array(parents.dropFirst()), without: Array(parents.prefix(1)), most: most)
+    }
+
+    /// The commits that `heads` come after and `hidden` do not; they themselves included. It ends where a shallow clone does.
+    func walk(from heads: [String], without hidden: [String], most: Int) throws(DesiredError) -> [String] {
+        let subject = "the history of \(name)"
+        var walk: OpaquePointer?
+        try GitLibrary.check(git_revwalk_new(&walk, pointer), "read", subject)
+        defer { git_revwalk_free(walk) }
+        var id = git_oid()
+        for (commits, add) in [(heads, git_revwalk_push), (hidden, git_revwalk_hide)] {
+            for commit in commits {
+                try GitLibrary.check(git_oid_fromstr(&id, commit), "read", subject)
+                try GitLibrary.check(add(walk, &id), "read", "commit \(commit) of \(name)")
+            }
+        }
+        var found: [String] = []
+        while found.count < most, git_revwalk_next(&id, walk) == 0 { found.append(Self.hex(&id)) }
+        return found
+    }
+
+    private func has(_ commit: String) -> Bool {
+        guard let object = try? lookup(commit) else { return false }
+        git_commit_free(object)
+        return true
+    }
+
+    private func parents(of commit: String) throws(DesiredError) -> [String] {
+        let object = try lookup(commit)
+        defer { git_commit_free(object) }
+        return (0..<git_commit_parentcount(object)).map { Self.hex(git_commit_parent_id(object, $0)) }
+    }
+
+    func lookup(_ commit: String) throws(DesiredError) -> OpaquePointer? {
+        let subject = "commit \(commit) of \(name)"
+        var id = git_oid()
+        try GitLibrary.check(git_oid_fromstr(&id, commit), "read", subject)
+        var object: OpaquePointer?
+        try GitLibrary.check(git_commit_lookup(&object, pointer, &id), "read", subject)
+        return object
+    }
+
+    /// Whether the trailers of the commit's message, as git takes them, have `name: value`; names in any case.
+    func message(of commit: String, says name: String, _ value: String) -> Bool {
+        guard let object = try? lookup(commit) else { return false }
+        defer { git_commit_free(object) }
+        var trailers = git_message_trailer_array()
+        guard let message = git_commit_message(object), git_message_trailers(&trailers, message) == 0 else { return false }
+        defer { git_message_trailer_array_free(&trailers) }
+        return (0..<trailers.count).contains { index in
+            guard let key = trailers.trailers[index].key, let text = trailers.trailers[index].value else { return false }
+            return String(cString: key).lowercased() == name.lowercased() && String(cString: text).trimmed == value
+        }
+    }
+}
+
+extension String {
+    /// Without spaces, tabs and ends of lines around it.
+    fileprivate var trimmed: Substring {
+        let blank: (Character) -> Bool = { $0 == " " || $0 == "\t" || $0 == "\n" || $0 == "\r" || $0 == "\r\n" }
+        var text = self[...].drop(while: blank)
+        while let last = text.last, blank(last) { text.removeLast() }
+        return text
+    }
+}
