@@ -3,7 +3,9 @@ import Topology
 extension FleetPlan {
     /// Summed up first, then by host and row, without a closing newline.
     public var text: String {
-        var lines = warnings.map { "Warning: \($0)".printable }
+        var lines = refused?.textLines ?? []
+        if comparison == .back { lines.append("Going back: \(backwards).") }
+        lines += warnings.map { "Warning: \($0)".printable }
         if !lines.isEmpty { lines.append("") }
         guard !hosts.isEmpty else {
             lines.append("No changes. The fleet's \(unchanged.count) hosts match between \(commits).")
@@ -29,6 +31,8 @@ extension FleetPlan {
         comment.add(
             (hosts.isEmpty ? "**No changes.**" : "**\(summary.text)**")
                 + " \(hosts.count) of \(hosts.count + unchanged.count) hosts change between \(commits).\n")
+        refused?.add(to: &comment)
+        if comparison == .back { comment.addQuotes(["⚠ Going back: `\(backwards.codeText)`"]) }
         comment.addQuotes(warnings.map { "⚠ `\("\($0)".codeText)`" })
         if !hosts.isEmpty {
             comment.addTable(
@@ -43,7 +47,12 @@ extension FleetPlan {
 
     private var commits: String {
         func short(_ commit: String) -> String { commit.isEmpty ? "the folder" : String(commit.prefix(12)) }
-        return "\(short(base)) and \(short(head))"
+        let after = comparison == .merge ? "what merging \(short(head)) into it will give" : short(head)
+        return "\(short(base)) and \(after)"
+    }
+
+    private var backwards: String {
+        "\(base.prefix(12)) comes after \(head.prefix(12)), so there is nothing to merge, and the two are compared as they are"
     }
 }
 
@@ -56,6 +65,7 @@ extension Plan {
     public var markdown: String {
         var comment = Comment()
         comment.add("<!-- mizar-reconcile plan \(host) -->\n**\(closing)**\n")
+        refused?.add(to: &comment)
         comment.addQuotes(warnings.map { "⚠ `\("\($0)".codeText)`" })
         comment.addQuotes(
             pending.map { "Pending: `\("\($0.name) waits for interface \($0.interface) (\($0.at))".codeText)`" })

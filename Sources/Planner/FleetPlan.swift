@@ -6,11 +6,24 @@ public struct FleetPlan: Hashable, Sendable, Codable {
     public var formatVersion = Plan.formatVersion
     public var base: String
     public var head: String
+    /// What is compared with `base`.
+    public var comparison: Comparison
     /// Hosts with changes, by name.
     public var hosts: [HostChanges]
     /// Hosts without.
     public var unchanged: [String]
     public var warnings: [Diagnostic]
+    /// Set if guards refuse the change.
+    public var refused: Refusals?
+
+    public enum Comparison: String, Hashable, Sendable, Codable {
+        /// What merging the head into the base will give.
+        case merge
+        /// The head, which the base comes after.
+        case back
+        /// The head as it is.
+        case trees
+    }
 
     public struct HostChanges: Hashable, Sendable, Codable {
         public var host: String
@@ -30,9 +43,13 @@ public struct FleetPlan: Hashable, Sendable, Codable {
     public var summary: PlanSummary { hosts.reduce(PlanSummary()) { $0 + $1.summary } }
 
     /// Compares the images that both topologies give each host, as though every interface existed.
-    public init(base: Topology, baseCommit: String, head: Topology, headCommit: String, warnings: [Diagnostic] = []) {
+    public init(
+        base: Topology, baseCommit: String, head: Topology, headCommit: String, comparison: Comparison = .trees,
+        warnings: [Diagnostic] = []
+    ) {
         self.base = baseCommit
         self.head = headCommit
+        self.comparison = comparison
         self.warnings = warnings
         let before = TopologyIndex(base)
         let after = TopologyIndex(head)

@@ -92,7 +92,7 @@ public struct Step: Hashable, Sendable {
 /// What one host would change, and the state that this was worked out from. A value: nothing is decided after it.
 public struct Plan: Hashable, Sendable, Codable {
     /// Version of the JSON form.
-    public static let formatVersion = "1.0"
+    public static let formatVersion = "1.1"
 
     public var formatVersion: String = Plan.formatVersion
     public var host: String
@@ -107,6 +107,8 @@ public struct Plan: Hashable, Sendable, Codable {
     /// Endpoints of this host whose interface does not exist yet.
     public var pending: [Pending]
     public var warnings: [Diagnostic]
+    /// Set if guards keep this host from the commit that was asked for: the plan is of an older one then.
+    public var refused: Refusals?
 
     public init(
         host: String, commit: String, stateDigest: UInt64, steps: [Step] = [], waiting: [Waiting] = [],
@@ -122,7 +124,7 @@ public struct Plan: Hashable, Sendable, Codable {
     }
 
     private enum CodingKeys: String, CodingKey {
-        case formatVersion, host, commit, stateDigest, waiting, pending, warnings
+        case formatVersion, host, commit, stateDigest, waiting, pending, warnings, refused
         case steps = "changes"
     }
 

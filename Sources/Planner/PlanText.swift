@@ -37,7 +37,8 @@ extension Plan {
 
     /// The plan as text, without a closing newline: warnings, pending, the steps, what waits, and Terraform's closing line.
     public var text: String {
-        var lines = warnings.map { "Warning: \($0)".printable }
+        var lines = refused?.textLines ?? []
+        lines += warnings.map { "Warning: \($0)".printable }
         for item in pending {
             lines.append("Pending: \(item.name) waits for interface \(item.interface) (\(item.at))".printable)
         }

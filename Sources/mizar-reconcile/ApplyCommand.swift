@@ -25,6 +25,13 @@ struct ApplyCommand: ParsableCommand {
     @OptionGroup var revision: RevisionOptions
 
     @OptionGroup var host: HostOptions
+
+    @Flag(help: "Let this commit take away more than the guards of the one before it say, on this host, this once.")
+    var allowDestroy = false
+
+    @Flag(help: ArgumentHelp("Judge no commit: for the lab, which goes back and forth.", visibility: .hidden))
+    var withoutGuards = false
+
     @OptionGroup var output: OutputOptions
 
     @Option(
@@ -38,6 +45,7 @@ struct ApplyCommand: ParsableCommand {
         if planFile != nil, repo != nil || host.given != nil || revision.ref != nil || revision.path != nil {
             throw ValidationError("a plan file says the repository and the host by itself")
         }
+        if planFile != nil, allowDestroy { throw ValidationError("a plan is judged when it is made: give --allow-destroy to `plan --out`") }
     }
 
     func run() throws {
@@ -46,7 +54,8 @@ struct ApplyCommand: ParsableCommand {
         } else if let repo {
             var source = SourceOptions()
             (source.repo, source.revision) = (repo, revision)
-            try apply(Reconciliation(source: source, host: host, logger: output.logger))
+            let guards = withoutGuards ? GuardMode.off : allowDestroy ? .destroyAllowed : .on
+            try apply(Reconciliation(source: source, host: host, logger: output.logger, guards: guards))
         }
     }
 
@@ -144,6 +153,7 @@ struct ApplyCommand: ParsableCommand {
         let destroyed: Int
         let waiting: Int
         let pending: [Plan.Pending]
+        let refused: Refusals?
         let error: String?
     }
 
@@ -158,7 +168,7 @@ struct ApplyCommand: ParsableCommand {
                     Report(
                         host: result.plan.host, commit: result.plan.commit, added: outcome.added, changed: outcome.changed,
                         destroyed: outcome.destroyed, waiting: result.plan.waitingChanges.count, pending: result.plan.pending,
-                        error: failure)), hint: after)
+                        refused: result.plan.refused, error: failure)), hint: after)
         case .text, .markdown:
             if failure == nil {
                 try Output.print(
@@ -167,7 +177,11 @@ struct ApplyCommand: ParsableCommand {
                     hint: after)
             }
         }
-        guard let failure else { return }
+        guard let failure else {
+            guard let refused = result.plan.refused else { return }
+            refused.complain(staysOn: result.plan.commit)
+            throw Exit.refused
+        }
         let done = outcome.added + outcome.changed + outcome.destroyed
         Output.complain("error: \(failure)")
         Output.complain("error: \(done) of \(result.plan.changes.count) changes were made; the next apply goes on from there")

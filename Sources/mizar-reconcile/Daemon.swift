@@ -21,6 +21,8 @@ final class Daemon {
     private var wrong: InvalidTopology?
     private var troubles: Troubles
     private var report: RoundReport
+    /// Whether guards refused what the last round was asked for.
+    private var isRefused = false
     /// How often each part has failed in a row.
     private var (failedTakes, failedRepairs) = (0, 0)
     /// When the next commit is fetched, milliseconds of CLOCK_MONOTONIC; kept over other events, so that a flapping interface
@@ -53,6 +55,7 @@ final class Daemon {
             case .stop:
                 manager.stopping()
                 logger.info("stopped; the data plane goes on")
+                if isRefused { throw Exit.refused }
                 return
             case .hangup:
                 manager.reloading()
@@ -73,7 +76,7 @@ final class Daemon {
             let newest = try waiter.endingAtSignals(logger) { try reconciliation.newest(keeping: desired, wrong: wrong) }
             wrong = nil
             troubles.over(.fetching)
-            _ = try reconciliation.host.entry(in: newest.topology)
+            try reconciliation.recognize(newest)
             desired = newest
             troubles.over(.reading)
             failedTakes = 0
@@ -119,6 +122,7 @@ final class Daemon {
             }
             troubles.over(subject)
             troubles.found(warnings: result.plan.warnings.map(\.description))
+            report(result.plan.refused, staysOn: result.plan.commit)
             if let forgotten = result.forgotten {
                 troubles.found(.remembering, "the mirror does not remember the applied commit: \(forgotten)")
             } else {
@@ -128,11 +132,23 @@ final class Daemon {
             return result.plan.waiting.first.map { Waiter.now() + Int($0.due / 1_000_000) + 1 }
         } catch {
             failedRepairs += 1
+            isRefused = error is Refusal
             troubles.found(subject, "\(error)") {
                 if let broken = error as? BrokenPlan { for line in broken.violations { Output.complain("error: \(line)") } }
             }
             return Waiter.now() + pause(after: failedRepairs)
         }
+    }
+
+    private func report(_ refused: Refusals?, staysOn commit: String) {
+        if let refused {
+            let sentences = refused.sentences.joined(separator: "; ")
+            troubles.found(.guards, "refused: \(sentences); the host stays on commit \(commit.prefix(12)), and is repaired to it")
+        } else {
+            if isRefused { logger.info("guards let commit \(commit.prefix(12)) pass") }
+            troubles.over(.guards)
+        }
+        isRefused = refused != nil
     }
 
     /// Milliseconds until the next try: the interval, and after failures 1, 2, 4 … s, but no longer than that.

@@ -46,7 +46,7 @@ struct LabUpCommand: AsyncParsableCommand {
             var arguments = ["apply", "--repo", repo, "--host", host.name, "--bpffs", lab.bpffs(host: host.name)]
             if let ref { arguments += ["--ref", ref] }
             if let path = source.revision.path { arguments += ["--path", path] }
-            return arguments + ["--through", phase, "--quiet", "--format", "json"]
+            return arguments + ["--without-guards", "--through", phase, "--quiet", "--format", "json"]
         }
         if output.quiet { return }
         let topology = desired.topology

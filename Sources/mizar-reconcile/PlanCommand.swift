@@ -10,7 +10,8 @@ struct PlanCommand: ParsableCommand {
         abstract: "Show what would change, and change nothing.",
         discussion: """
             Without --base: what this host would change, its live maps against the commit. With --base and --head: what every \
-            host of the fleet would change between two commits, without privileges, for a pull request.
+            host of the fleet would change if the head were merged into the base, without privileges, for a pull \
+            request.
             """)
 
     @OptionGroup var source: SourceOptions
@@ -20,8 +21,17 @@ struct PlanCommand: ParsableCommand {
     @Option(help: "The commit to start from: plan the whole fleet.")
     var base: String?
 
-    @Option(help: "The commit to go to. Default with --base: --ref, or HEAD.")
+    @Option(help: "The commit to merge into the base. Default with --base: --ref, or HEAD.")
     var head: String?
+
+    @Option(help: "Both at once: BASE...HEAD; or BASE..HEAD, as they are.")
+    var range: String?
+
+    @Flag(help: "Compare the two commits as they are, and merge nothing.")
+    var exact = false
+
+    @Flag(help: "Of this host: as `apply --allow-destroy` would.")
+    var allowDestroy = false
 
     @OptionGroup var output: OutputOptions
 
@@ -32,43 +42,39 @@ struct PlanCommand: ParsableCommand {
     var detailedExitcode = false
 
     func validate() throws {
-        if base == nil, head != nil { throw ValidationError("--head goes with --base") }
-        if host.given != nil, base != nil || head != nil { throw ValidationError("--host and --base are two ways to plan: give one") }
+        if base == nil, range == nil, head != nil || exact { throw ValidationError("--head and --exact go with --base") }
+        if host.given != nil, base != nil || range != nil {
+            throw ValidationError("--host and --base are two ways to plan: give one")
+        }
+        if range != nil, base != nil || head != nil || source.revision.ref != nil {
+            throw ValidationError("--range says both commits: leave --base, --head and --ref out")
+        }
+        if let range, range.firstRange(of: "..") == nil { throw ValidationError("--range is BASE...HEAD, not “\(range)”") }
+        if base != nil || range != nil, allowDestroy { throw ValidationError("--allow-destroy is for one host: leave --base out") }
         if head != nil, source.revision.ref != nil { throw ValidationError("--head and --ref say the same: give one") }
     }
 
     func run() throws {
-        if base == nil { try runHost() } else { try runFleet() }
+        if base == nil, range == nil { try runHost() } else { try runFleet() }
     }
 
     private func runHost() throws {
-        let reconciliation = Reconciliation(source: source, host: host, logger: output.logger)
+        let reconciliation = Reconciliation(
+            source: source, host: host, logger: output.logger, guards: allowDestroy ? .destroyAllowed : .on)
         let desired = try Reconciliation.load(source, ref: source.revision.ref)
         try reconciliation.check(desired)
         let store = try KernelStore(directory: host.maps.bpffs, forWriting: false)
-        let (plan, _) = try reconciliation.plan(desired, store: store, through: nil)
+        let plan = try reconciliation.plan(desired, store: store, through: nil).plan
         if let out { try Output.save(try Output.json(plan) + "\n", to: out) }
         switch output.format {
         case .json: try Output.print(try Output.json(plan))
         case .markdown: try Output.print(plan.markdown)
         case .text: try Output.print(output.quiet ? plan.closing : plan.text)
         }
-        if detailedExitcode, !plan.summary.isEmpty || !plan.waitingChanges.isEmpty { throw Exit.changesFound }
-    }
-
-    private func runFleet() throws {
-        let before = try Reconciliation.load(source, ref: base)
-        let after = try Reconciliation.load(source, ref: head ?? source.revision.ref, fetch: false)
-        let plan = FleetPlan(
-            base: before.topology, baseCommit: before.commit, head: after.topology, headCommit: after.commit,
-            warnings: after.warnings)
-        let json = try Output.json(plan)
-        if let out { try Output.save(json + "\n", to: out) }
-        switch output.format {
-        case .json: try Output.print(json)
-        case .markdown: try Output.print(plan.markdown)
-        case .text: try Output.print(output.quiet ? plan.summary.text : plan.text)
+        if let refused = plan.refused {
+            refused.complain(staysOn: plan.commit)
+            throw Exit.refused
         }
-        if detailedExitcode, !plan.hosts.isEmpty { throw Exit.changesFound }
+        if detailedExitcode, !plan.summary.isEmpty || !plan.waitingChanges.isEmpty { throw Exit.changesFound }
     }
 }

@@ -53,15 +53,16 @@ extension Reconciliation {
     ///   - lock: held by the caller: there is one reconciler a host.
     ///   - progress: called after each step.
     func reconcile(
-        _ desired: Desired, lock: borrowing HostLock, through: Phase?, progress: () -> Void = {}, announce: (Plan) throws -> Void
+        _ head: Desired, lock: borrowing HostLock, through: Phase?, progress: () -> Void = {}, announce: (Plan) throws -> Void
     ) throws -> Result {
+        let store = try KernelStore(directory: host.maps.bpffs, forWriting: true)
+        let planned = try plan(head, store: store, through: through)
+        let (plan, desired) = (planned.plan, planned.desired)
         if let holder = try HostCheck.portTaken(desired.topology.cluster.port) {
             throw Failure(
                 "UDP port \(desired.topology.cluster.port) is taken on this host: \(holder)",
                 hint: "end it, or give the cluster another port (Cluster.port)")
         }
-        let store = try KernelStore(directory: host.maps.bpffs, forWriting: true)
-        let (plan, observation) = try plan(desired, store: store, through: through)
         try announce(plan)
         var done: [Step] = []
         let outcome = Executor.apply(plan, to: store) { step in
@@ -69,7 +70,7 @@ extension Reconciliation {
             if PortChanges.concerns(step) { done.append(step) }
             progress()
         }
-        var result = Result(plan: plan, outcome: outcome, ports: PortChanges(done, of: plan, on: observation.image))
+        var result = Result(plan: plan, outcome: outcome, ports: PortChanges(done, of: plan, on: planned.observation.image))
         if outcome.failed == nil {
             Self.keepReceiveOffload(store, logger)
             do throws(DesiredError) {

@@ -9,12 +9,22 @@ struct Reconciliation {
     let source: SourceOptions
     let host: HostOptions
     let logger: Logger
+    var guards = GuardMode.on
+    let memory = DecisionMemory()
 
     /// A checked topology and the commit that it is of.
     struct Desired {
         let topology: Topology
         let commit: String
         let warnings: [Diagnostic]
+    }
+
+    /// A plan, and what it was made of.
+    struct Planned {
+        let plan: Plan
+        /// What it leads to: the commit that was asked for, or the newest before it that guards let this host take.
+        let desired: Desired
+        let observation: Observation
     }
 
     /// Reads a commit, or throws with every error in it.
@@ -35,7 +45,7 @@ struct Reconciliation {
 
     /// Refuses a host that the topology does not name, or that is another machine.
     func check(_ desired: Desired) throws {
-        let entry = try host.entry(in: desired.topology)
+        guard let entry = try recognize(desired) else { return }
         let own = try HostCheck.addresses()
         guard own.contains(entry.address) else {
             throw Refusal(
@@ -44,19 +54,22 @@ struct Reconciliation {
         }
     }
 
-    /// The topology that this host applied last, as far as the repository still has it.
-    func base(_ observation: Observation, head: Desired) -> Topology? {
-        guard let applied = observation.image.applied, !applied.commit.isEmpty else { return nil }
-        if applied.commit == head.commit { return head.topology }
-        do {
-            let tree = try Source.load(
-                repo: source.repo, ref: applied.commit, path: source.revision.path, cache: source.revision.cache, fetch: false,
-                deadlineSeconds: source.revision.fetchTimeout)
-            return TopologyReader.read(tree).topology
+    /// This host's entry; nil: the commit has none, and guards keep this host on an older one.
+    @discardableResult
+    func recognize(_ desired: Desired) throws -> Host? {
+        do throws(UnknownHost) {
+            return try host.entry(in: desired.topology)
         } catch {
-            logger.debug("the commit applied last cannot be read: \(error)")
-            return nil
+            if try staysWithout(desired) { return nil }
+            throw error
         }
+    }
+
+    /// Whether guards keep this host on an older commit than this one, which has no such host.
+    private func staysWithout(_ head: Desired) throws -> Bool {
+        guard guards != .off, !head.commit.isEmpty else { return false }
+        let image = try KernelStore(directory: host.maps.bpffs, forWriting: false).observe().image
+        return try decide(head, image).taken.map { $0.commit != head.commit } ?? false
     }
 
     /// Who had which VNI in commits that came after the one applied last, and that this host skips.
@@ -74,24 +87,33 @@ struct Reconciliation {
     }
 
     /// Observes this host and plans, on behalf of plan and apply alike.
-    func plan(_ desired: Desired, store: some MapStore, through: Phase?) throws -> (Plan, Observation) {
+    ///
+    func plan(_ head: Desired, store: some MapStore, through: Phase?) throws -> Planned {
         let observation = try store.observe()
-        try refuseOthers(observation.image, desired.topology)
+        try refuseOthers(observation.image, head.topology)
         try Self.refuse(observation.elsewhere, below: host.maps.bpffs)
-        let base = base(observation, head: desired)
-        let name = try host.entry(in: desired.topology).name
-        guard
-            var plan = Planner.plan(
-                desired.topology, base: base, skipped: skipped(observation, head: desired), host: name,
+        let decision = try decide(head, observation.image)
+        guard let desired = decision.taken else { throw Refusal(decision.refused) }
+        if desired.commit != head.commit { try check(desired) }
+        func make(_ desired: Desired) throws(UnknownHost) -> Plan {
+            let name = try host.entry(in: desired.topology).name
+            let plan = Planner.plan(
+                desired.topology, base: decision.base, skipped: skipped(observation, head: desired), host: name,
                 commit: desired.commit, observation: observation, through: through)
-        else { throw UnknownHost([name], in: desired.topology) }
+            guard let plan else { throw UnknownHost([name], in: desired.topology) }
+            return plan
+        }
+        var plan = try make(desired)
         if let refusal = plan.warnings.first(where: { $0.severity == .error }) {
             throw Refusal("\(refusal.message) (\(refusal.at))", hint: refusal.hint ?? "change the topology")
         }
         plan.warnings = desired.warnings + plan.warnings
+        if !decision.refused.isEmpty {
+            plan.refused = Refusals(head: head.commit, commits: decision.refused, summary: (try? make(head))?.summary)
+        }
         let violations = PlanCheck.violations(plan, on: observation)
         guard violations.isEmpty else { throw BrokenPlan(violations: violations) }
-        return (plan, observation)
+        return Planned(plan: plan, desired: desired, observation: observation)
     }
 
     /// Refuses to put programs on these maps in the place of those that run on others.
@@ -111,8 +133,10 @@ struct Reconciliation {
 
     /// Refuses to take over what another host has applied: it would be that host's no longer.
     func refuseOthers(_ image: Image, _ topology: Topology) throws {
-        let entry = try host.entry(in: topology)
-        guard let owner = image.owner(otherThan: entry.name, at: entry.address, in: topology) else { return }
-        throw Refusal(others: owner, than: entry.name, below: host.maps.bpffs)
+        // A commit that takes this host away may be one that guards refuse.
+        let entry = try? host.entry(in: topology)
+        let name = entry?.name ?? host.name(in: image)
+        guard let owner = image.owner(otherThan: name, at: entry?.address, in: topology) else { return }
+        throw Refusal(others: owner, than: name, below: host.maps.bpffs)
     }
 }

@@ -16,6 +16,8 @@ struct Troubles {
         case lock
         /// The plan and its steps.
         case applying
+        /// That guards let the newest commit pass.
+        case guards
         /// That the applied commit is found again after a reboot.
         case remembering
         /// What a plan warns of.
@@ -28,6 +30,7 @@ struct Troubles {
             case .identity: "this machine is the host"
             case .lock: "locking the host"
             case .applying: "applying"
+            case .guards: "guards"
             case .remembering: "remembering the applied commit"
             case .warning: "warning"
             }
@@ -81,7 +84,7 @@ extension Troubles.Subject {
     fileprivate var isWarning: Bool {
         switch self {
         case .warning: true
-        case .fetching, .reading, .identity, .lock, .applying, .remembering: false
+        case .fetching, .reading, .identity, .lock, .applying, .guards, .remembering: false
         }
     }
 }

@@ -33,10 +33,11 @@ public struct Refusals: Hashable, Sendable, Codable {
         return lines
     }
 
-    /// As quotes of a comment.
-    var quotes: [String] {
-        commits.flatMap { commit in
-            ["✖ Refused: `\(commit.sentence.codeText)`"] + commit.lines().map { "`\($0.codeText)`" } + ["`\(commit.remedy.codeText)`"]
+    /// To a comment: quotes, and a folded list of what would go.
+    func add(to comment: inout Comment) {
+        for commit in commits {
+            comment.addQuotes(["✖ Refused: `\(commit.sentence.codeText)`", "`\(commit.remedy.codeText)`"])
+            comment.addDetails("What would go", commit.lines(most: 200).map { String($0.codeText.drop { $0 == " " }) })
         }
     }
 }

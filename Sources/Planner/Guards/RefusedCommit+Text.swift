@@ -6,7 +6,7 @@ extension RefusedCommit {
         var parts: [String] = []
         if !shares.isEmpty {
             parts.append(
-                "takes away \(shares.map(\.text).joined(separator: ", ")), and the guards of \(baseText) let "
+                "takes away \(shares.map(\.text).joined(separator: ", "))\(kind == .rows ? " that this host has rows of" : ""), and the guards of \(baseText) let "
                     + "\(guards.destroy)% or \(guards.least) go")
         }
         if !protected.isEmpty {

@@ -1,0 +1,140 @@
+import Applier
+import Desired
+import Logging
+import Planner
+import Topology
+
+/// How much a commit may take away.
+enum GuardMode {
+    /// What the guards of the commit before it say, or its trailer.
+    case on
+    /// As much as it likes; what is protected stays.
+    case destroyAllowed
+    /// Whatever it likes: a lab goes back and forth as its user says.
+    case off
+}
+
+/// What a host does about a commit: takes it, or an older one.
+struct Decision {
+    /// Nil: no commit that it may take can be read.
+    var taken: Reconciliation.Desired?
+    /// What the host applied last, as far as the repository still has it.
+    var base: Topology?
+    var refused: [RefusedCommit] = []
+}
+
+/// The last decision, and what was said about it: `run` asks for the same again and again.
+final class DecisionMemory {
+    fileprivate var last: (head: String, applied: String?, decision: Decision)?
+    fileprivate var note = ""
+}
+
+extension Reconciliation {
+    /// What this host does about `head`, from what it has applied.
+    func decide(_ head: Desired, _ image: Image) throws -> Decision {
+        let applied = image.applied?.commit
+        if !head.commit.isEmpty, applied == head.commit {
+            memory.last = nil
+            return Decision(taken: head, base: head.topology)
+        }
+        if guards == .off { return Decision(taken: head, base: topology(of: applied)) }
+        if head.commit.isEmpty {
+            return compareRows(of: image, with: Decision(taken: head, base: topology(of: applied)), note: "a folder has no history")
+        }
+        if let last = memory.last, last.head == head.commit, last.applied == applied { return last.decision }
+        let decision = try walk(to: head, image)
+        memory.last = (head.commit, applied, decision)
+        return decision
+    }
+
+    /// Commit by commit, from the one that was applied.
+    private func walk(to head: Desired, _ image: Image) throws -> Decision {
+        let applied = image.applied?.commit
+        let line = try CommitLine(
+            repo: source.repo, path: source.revision.path, cache: source.revision.cache,
+            from: applied.flatMap { $0.isEmpty ? nil : $0 }, to: head.commit)
+        var decision = Decision()
+        var gate = Gate()
+        var allowsDestroy = guards == .destroyAllowed
+        for (number, commit) in line.commits.enumerated() {
+            guard let topology = commit == head.commit ? head.topology : try line.topology(of: commit) else {
+                // Nobody has applied it: the next one is compared with what was before, and does what this one did, too.
+                allowsDestroy = try allowsDestroy || line.has(trailer: "Mizar-Allow", "destroy", commit)
+                continue
+            }
+            let kind: RefusedCommit.Kind = line.start == .aside && number == 1 ? .trees : .commit
+            try gate.show(commit, Inventory(topology), as: kind) {
+                try allowsDestroy || line.has(trailer: "Mizar-Allow", "destroy", commit)
+            }
+            allowsDestroy = guards == .destroyAllowed
+            if commit == applied { decision.base = topology }
+            if gate.taken == commit {
+                decision.taken = commit == head.commit ? head : Desired(topology: topology, commit: commit, warnings: [])
+            }
+        }
+        decision.refused = gate.refused
+        let from = applied?.prefix(12) ?? ""
+        switch line.start {
+        case .base where decision.base != nil: return decision
+        case .aside where decision.base != nil:
+            say(
+                "commit \(from), which this host applied, is not among the first parents of \(head.commit.prefix(12)) (the history "
+                    + "was rewritten, or goes back): guards compare with what was applied")
+            return decision
+        case .base, .aside, .window:
+            guard applied != nil else { return decision }
+            let why = from.isEmpty ? "this host applied a folder" : "commit \(from), which this host applied, cannot be read"
+            return compareRows(of: image, with: decision, note: why)
+        }
+    }
+
+    /// The same of what this host has rows of, where no commit says what it has.
+    private func compareRows(of image: Image, with decision: Decision, note: String) -> Decision {
+        guard let desired = decision.taken, image.applied != nil else { return decision }
+        say("\(note): guards compare with the rows of this host")
+        let refusal = RefusedCommit.judge(
+            .rows, from: Inventory(image, guards: desired.topology.cluster.guards), "", to: Inventory(desired.topology), desired.commit
+        ) { guards == .destroyAllowed }
+        guard let refusal else { return decision }
+        var decision = decision
+        decision.refused.append(refusal)
+        decision.taken = nil
+        return decision
+    }
+
+    /// What was compared, where that is not each commit with its parent: once.
+    private func say(_ note: String) {
+        if memory.note != note { logger.notice("\(note)") }
+        memory.note = note
+    }
+
+    /// Nil if the repository does not have it any more, or it has errors.
+    private func topology(of commit: String?) -> Topology? {
+        guard let commit, !commit.isEmpty else { return nil }
+        do {
+            let tree = try Source.load(
+                repo: source.repo, ref: commit, path: source.revision.path, cache: source.revision.cache, fetch: false,
+                deadlineSeconds: source.revision.fetchTimeout)
+            return TopologyReader.read(tree).topology
+        } catch {
+            logger.debug("the commit applied last cannot be read: \(error)")
+            return nil
+        }
+    }
+}
+
+extension Refusal {
+    /// Nothing can be applied at all.
+    init(_ refused: [RefusedCommit]) {
+        let sentences = Refusals(head: "", commits: refused).sentences
+        self.init("refused: \(sentences.joined(separator: "; "))", hint: "the host stays as it is")
+    }
+}
+
+extension Refusals {
+    /// Said once the plan is printed or carried out.
+    func complain(staysOn commit: String) {
+        for sentence in sentences { Output.complain("error: refused: \(sentence)") }
+        if !commit.isEmpty { Output.complain("error: the host stays on commit \(commit.prefix(12)), and is repaired to it") }
+    }
+}
