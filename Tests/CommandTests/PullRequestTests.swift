@@ -78,6 +78,47 @@ import Testing
         #expect(broken.status == 1 && broken.error.contains("acme.yaml:"), "\(broken.error)")
     }
 
+    /// What the base got since the branch began is nobody's to take back.
+    @Test func aBranchIsPlannedAsItWillBeMerged() async throws {
+        let git = try GitFixture()
+        var fleet = GuardTests.fleet()
+        try await git.repository(files: fleet.files)
+        try await git.git("switch", "-q", "-c", "change")
+        var branch = fleet
+        branch.endpoint("acme/prod/web/new", 78, on: "h1")
+        branch.endpoints.insert(branch.endpoints.removeLast(), at: 0)
+        try await git.commit(branch.files)
+        try await git.git("switch", "-q", "main")
+        fleet.endpoint("acme/prod/web/ahead", 77, on: "h2")
+        try await git.commit(fleet.files)
+        let repo = "\(git.folder)/repo"
+        func plan(_ words: String...) async throws -> Tool.Outcome { try await Tool().run(["plan", "--repo", repo] + words) }
+        let merged = try await plan("--base", "main", "--head", "change", "--detailed-exitcode")
+        #expect(merged.status == 2 && merged.output.contains("what merging "), "\(merged)")
+        #expect(merged.output.contains("+ endpoint acme/prod/web/new") && merged.output.hasSuffix(", 0 to destroy.\n"), "\(merged.output)")
+        #expect(!merged.output.contains("acme/prod/web/ahead"))
+        #expect(try await plan("--range", "main...change", "--detailed-exitcode").output == merged.output)
+        let exact = try await plan("--base", "main", "--head", "change", "--exact")
+        #expect(exact.status == 0 && exact.output.contains("- endpoint acme/prod/web/ahead"), "\(exact)")
+        #expect(try await plan("--range", "main..change").output == exact.output)
+        let back = try await plan("--base", "main", "--head", "main~1")
+        #expect(back.status == 0 && back.output.contains("Going back: ") && back.output.contains("- endpoint acme/prod/web/ahead"))
+        for words in [["--range", "main"], ["--range", "main...change", "--base", "main"], ["--host", "h1", "--exact"]] {
+            let wrong = try await Tool().run(["plan", "--repo", repo] + words)
+            #expect(wrong.status == 1 && wrong.output.isEmpty, "\(words): \(wrong)")
+        }
+        // The scenario of an empty folder's pull request: everything goes.
+        try await git.git("switch", "-q", "-c", "deleted")
+        try await git.git("mv", "acme.yaml", "acme.json")
+        try await git.commit([:])
+        let deleted = try await plan("--base", "main", "--head", "deleted", "--format", "json")
+        #expect(deleted.status == 4 && deleted.output.contains("\"comparison\" : \"merge\""), "\(deleted.error)")
+        #expect(deleted.output.contains("\"scope\" : \"tenant\"") && deleted.output.contains("\"taken\" : 9"))
+        try await git.git("commit", "-q", "--amend", "-m", "c", "-m", "Mizar-Allow: destroy")
+        #expect(try await plan("--base", "main", "--head", "deleted").status == 0)
+        #expect(try await plan("--base", "deleted", "--head", "main").status == 0, "back, nothing goes")
+    }
+
     /// What is not ours to read is a repository all the same: its working tree is not read in its place.
     @Test(.needsRoot, arguments: [".git", ".git/objects", ".git/HEAD"])
     func aRepositoryOutOfReachIsNoPlainFolder(hidden: String) async throws {

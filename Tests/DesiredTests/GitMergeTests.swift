@@ -79,19 +79,22 @@ import Topology
         try await fixture.repository(files: [
             "net/a.yaml": Self.text(1...20), "net/b.yaml": Self.text(1...20), "c.yaml": Self.text(1...20), "READ.md": "1\n",
         ])
-        try await branch("head", [
-            "net/a.yaml": Self.text(1...20, [7: "head"]), "net/b.yaml": nil, "c.yaml": Self.text(1...20, [1: "head"]), "READ.md": "2\n",
-            "net/new.yaml": "head\n",
-        ])
+        try await branch(
+            "head",
+            [
+                "net/a.yaml": Self.text(1...20, [7: "head"]), "net/b.yaml": nil, "c.yaml": Self.text(1...20, [1: "head"]), "READ.md": "2\n",
+                "net/new.yaml": "head\n",
+            ])
         try await fixture.git("rm", "-q", "c.yaml")
         try await fixture.commit([
             "net/a.yaml": "first\n" + Self.text(1...20, [7: "base"]), "net/b.yaml": Self.text(1...20, [2: "base"]), "READ.md": "3\n",
             "net/new.yaml": "base\n",
         ])
         let found = try change("head", path: "net").conflicts
-        #expect(found.map { "\($0.at) \($0.code)" } == [
-            "READ.md:1:1 MZ504", "a.yaml:8:1 MZ504", "b.yaml:1:1 MZ504", "c.yaml:1:1 MZ504", "new.yaml:1:1 MZ504",
-        ])
+        #expect(
+            found.map { "\($0.at) \($0.code)" } == [
+                "READ.md:1:1 MZ504", "a.yaml:8:1 MZ504", "b.yaml:1:1 MZ504", "c.yaml:1:1 MZ504", "new.yaml:1:1 MZ504",
+            ])
         #expect(found[1].message.contains("both sides change this"))
         #expect(found[2].message.contains("the branch removes or renames this file"))
         #expect(found[3].message.contains("the base removes or renames this file"))
