@@ -57,9 +57,10 @@ public final class CommitLine {
         }
     }
 
-    /// Nil if the commit has errors: no host has ever applied it.
-    public func topology(of commit: String) throws(DesiredError) -> Topology? {
-        let tree = try repository.tree(commit: commit, path: path, reusing: last)
+    /// Nil if the commit has errors, or no such folder, or cannot be read whole: no host has ever applied it. Whoever compares goes
+    /// on from the commit before it, so nothing that it takes away passes unseen.
+    public func topology(of commit: String) -> Topology? {
+        guard let tree = try? repository.tree(commit: commit, path: path, reusing: last) else { return nil }
         last = tree
         return TopologyReader.read(tree).topology
     }

@@ -10,7 +10,7 @@ extension PlanCommand {
             repo: source.repo, base: base, head: head, exact: exact, path: source.revision.path, cache: source.revision.cache,
             deadlineSeconds: source.revision.fetchTimeout)
         try refuse(change.conflicts, "conflict", change)
-        let before = try Reconciliation.read(change.before)
+        let before = try applied(change.before)
         let result = TopologyReader.read(change.after)
         guard let after = result.topology else {
             return try refuse(result.diagnostics, "error", change)
@@ -18,7 +18,7 @@ extension PlanCommand {
         var plan = FleetPlan(
             base: before.topology, baseCommit: before.commit, head: after, headCommit: change.after.commit,
             comparison: change.comparison, warnings: result.diagnostics)
-        plan.refused = try judge(before.topology, after, change)
+        plan.refused = try judge(before, after, change)
         let json = try Output.json(plan)
         if let out { try Output.save(json + "\n", to: out) }
         switch output.format {
@@ -43,11 +43,30 @@ extension PlanCommand {
         return (left.isEmpty ? "HEAD" : left, right.isEmpty ? nil : right, isExact)
     }
 
+    /// What hosts are on: the base, or if that has errors, the newest of its first parents that has none. Else nobody could plan
+    /// the commit that mends it.
+    private func applied(_ base: SourceTree) throws -> Reconciliation.Desired {
+        let result = TopologyReader.read(base)
+        if let topology = result.topology {
+            return Reconciliation.Desired(topology: topology, commit: base.commit, warnings: result.diagnostics)
+        }
+        let line = try CommitLine(
+            repo: source.repo, path: source.revision.path, cache: source.revision.cache, from: nil, to: base.commit)
+        for commit in line.commits.dropLast().reversed() {
+            guard let topology = line.topology(of: commit) else { continue }
+            Output.complain(
+                "warning: commit \(base.commit.prefix(12)), the base, has errors, so no host has applied it; the plan begins at "
+                    + "\(commit.prefix(12)), the newest commit before it without errors")
+            return Reconciliation.Desired(topology: topology, commit: commit, warnings: [])
+        }
+        return try Reconciliation.read(base)
+    }
+
     /// What guards will say once the head is merged, or of going from one to the other.
-    private func judge(_ before: Topology, _ after: Topology, _ change: ChangeSet) throws -> Refusals? {
-        let (base, head) = (change.before.commit, change.after.commit)
+    private func judge(_ before: Reconciliation.Desired, _ after: Topology, _ change: ChangeSet) throws -> Refusals? {
+        let (base, head) = (before.commit, change.after.commit)
         let kind: RefusedCommit.Kind = change.kind == .merge ? .merge : .trees
-        let refusal = try RefusedCommit.judge(kind, from: Inventory(before), base, to: Inventory(after), head) {
+        let refusal = try RefusedCommit.judge(kind, from: Inventory(before.topology), base, to: Inventory(after), head) {
             try Source.has(
                 trailer: "Mizar-Allow", "destroy", repo: source.repo, cache: source.revision.cache, after: base, upTo: head)
         }

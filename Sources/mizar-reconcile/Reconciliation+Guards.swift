@@ -57,7 +57,7 @@ extension Reconciliation {
         var gate = Gate()
         var allowsDestroy = guards == .destroyAllowed
         for (number, commit) in line.commits.enumerated() {
-            guard let topology = commit == head.commit ? head.topology : try line.topology(of: commit) else {
+            guard let topology = commit == head.commit ? head.topology : line.topology(of: commit) else {
                 // Nobody has applied it: the next one is compared with what was before, and does what this one did, too.
                 allowsDestroy = try allowsDestroy || line.has(trailer: "Mizar-Allow", "destroy", commit)
                 continue

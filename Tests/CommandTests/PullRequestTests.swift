@@ -117,6 +117,18 @@ import Testing
         try await git.git("commit", "-q", "--amend", "-m", "c", "-m", "Mizar-Allow: destroy")
         #expect(try await plan("--base", "main", "--head", "deleted").status == 0)
         #expect(try await plan("--base", "deleted", "--head", "main").status == 0, "back, nothing goes")
+        // A base that no host has applied does not keep anybody from mending it.
+        try await git.git("switch", "-q", "main")
+        try await git.write("repo/bad.yaml", "kind: Nothing\n")
+        try await git.commit([:])
+        try await git.git("switch", "-q", "-c", "mend")
+        fleet.remove("acme/prod/web/ahead")
+        try await git.git("rm", "-q", "bad.yaml")
+        try await git.commit(fleet.files)
+        let mended = try await plan("--base", "main", "--head", "mend")
+        #expect(mended.status == 0 && mended.error.contains("the plan begins at "), "\(mended)")
+        #expect(mended.output.contains("- endpoint acme/prod/web/ahead"), "\(mended.output)")
+        #expect(try await plan("--base", "main", "--head", "change").status == 1, "what the merge gives is as wrong as the base")
     }
 
     /// What is not ours to read is a repository all the same: its working tree is not read in its place.
