@@ -22,8 +22,8 @@ public final class CommitLine {
     private let path: String?
     /// Of `aside`: the second commit, if it is older than the base. Its message is about another change than the one from the base.
     private let fork: String?
-    /// Of the commit that was read last, so that the next one is read where it differs.
-    private var last: SourceTree?
+    /// The commit that was read last, so that of the next one only what differs is read.
+    private var last: (tree: SourceTree, topology: Topology?)?
 
     /// First parents that are looked at where the base is unknown.
     static let window = 256
@@ -60,9 +60,12 @@ public final class CommitLine {
     /// Nil if the commit has errors, or no such folder, or cannot be read whole: no host has ever applied it. Whoever compares goes
     /// on from the commit before it, so nothing that it takes away passes unseen.
     public func topology(of commit: String) -> Topology? {
-        guard let tree = try? repository.tree(commit: commit, path: path, reusing: last) else { return nil }
-        last = tree
-        return TopologyReader.read(tree).topology
+        guard let tree = try? repository.tree(commit: commit, path: path, reusing: last?.tree) else { return nil }
+        // Most commits of a repository that has more in it change nothing here.
+        if let last, !tree.files.isEmpty, tree.files == last.tree.files { return last.topology }
+        let topology = TopologyReader.read(tree).topology
+        last = (tree, topology)
+        return topology
     }
 
     /// Whether the commit, or one that it merges, has the trailer `name: value` in its message.

@@ -6,6 +6,12 @@ extension Mirror {
     /// The reference of the commit that `host` applied last.
     public static func appliedRef(host: String) -> String { "refs/mizar/applied/\(host)" }
 
+    /// What `host` applied last, as far as the mirror of a remote repository remembers it.
+    public static func applied(repo: String, cache: String?, host: String) -> String? {
+        guard case .remote? = try? GitLocation(repo), let repository = try? Repository.open(repo, cache: cache) else { return nil }
+        return try? repository.resolve(appliedRef(host: host))
+    }
+
     /// Points the reference at `commit`. Of a local repository or a folder nothing is remembered: it is there anyway.
     public static func rememberApplied(repo: String, cache: String?, commit: String, host: String) throws(DesiredError) {
         guard case .remote = try GitLocation(repo), !commit.isEmpty else { return }

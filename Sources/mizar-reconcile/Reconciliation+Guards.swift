@@ -49,10 +49,12 @@ extension Reconciliation {
 
     /// Commit by commit, from the one that was applied.
     private func walk(to head: Desired, _ image: Image) throws -> Decision {
-        let applied = image.applied?.commit
+        // After a reboot the tables are empty, and the mirror is not.
+        let (repo, path, cache) = (source.repo, source.revision.path, source.revision.cache)
+        let applied = image.applied?.commit ?? Mirror.applied(repo: repo, cache: cache, host: host.host)
         let line = try CommitLine(
-            repo: source.repo, path: source.revision.path, cache: source.revision.cache,
-            from: applied.flatMap { $0.isEmpty ? nil : $0 }, to: head.commit)
+            repo: repo, path: path, cache: cache, from: applied.flatMap { $0.isEmpty ? nil : $0 }, to: head.commit)
+        var isBaseKnown = false
         var decision = Decision()
         var gate = Gate()
         var allowsDestroy = guards == .destroyAllowed
@@ -67,7 +69,10 @@ extension Reconciliation {
                 try allowsDestroy || line.has(trailer: "Mizar-Allow", "destroy", commit)
             }
             allowsDestroy = guards == .destroyAllowed
-            if commit == applied { decision.base = topology }
+            if commit == applied {
+                isBaseKnown = true
+                if image.applied != nil { decision.base = topology }
+            }
             if gate.taken == commit {
                 decision.taken = commit == head.commit ? head : Desired(topology: topology, commit: commit, warnings: [])
             }
@@ -75,14 +80,14 @@ extension Reconciliation {
         decision.refused = gate.refused
         let from = applied?.prefix(12) ?? ""
         switch line.start {
-        case .base where decision.base != nil: return decision
-        case .aside where decision.base != nil:
+        case .base where isBaseKnown: return decision
+        case .aside where isBaseKnown:
             say(
                 "commit \(from), which this host applied, is not among the first parents of \(head.commit.prefix(12)) (the history "
                     + "was rewritten, or goes back): guards compare with what was applied")
             return decision
         case .base, .aside, .window:
-            guard applied != nil else { return decision }
+            guard image.applied != nil else { return decision }
             let why = from.isEmpty ? "this host applied a folder" : "commit \(from), which this host applied, cannot be read"
             return compareRows(of: image, with: decision, note: why)
         }

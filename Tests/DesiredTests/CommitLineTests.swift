@@ -34,6 +34,7 @@ import Topology
         let line = try CommitLine(repo: repo, from: first, to: head)
         #expect(line.start == .base && line.commits == [first, second, merge, head])
         #expect(line.topology(of: first)?.tenants.map(\.name) == ["b", "one"])
+        #expect(line.topology(of: second)?.tenants.map(\.name) == ["b", "one"], "the same files")
         #expect(line.topology(of: merge)?.tenants.map(\.name) == ["b", "two"])
         #expect(line.topology(of: head)?.tenants.map(\.name) == ["b", "three"])
         let allowed = try line.commits.filter { try line.has(trailer: "Mizar-Allow", "destroy", $0) }

@@ -39,7 +39,8 @@ extension RefusedCommit {
             }
         }
         if !protected.isEmpty {
-            ways.append("what is protected goes in two commits: the first one removes `protect: true`, the second one the thing")
+            let steps = kind == .merge ? "merges" : "commits"
+            ways.append("what is protected goes in two \(steps): the first one removes `protect: true`, the second one the thing")
         }
         return ways.joined(separator: "; ")
     }
