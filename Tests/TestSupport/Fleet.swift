@@ -47,8 +47,9 @@ public struct Fleet: Sendable {
     public var settle = "60s"
     /// UDP port of Geneve.
     public var port = 6081
-    /// `Cluster.direct`, as YAML; nil: the default.
+    /// `Cluster.direct` and `guards`, as YAML; nil: the default.
     public var direct: String?
+    public var guards: String?
 
     /// Hosts h1, h2, … at 172.16.0.1, 172.16.0.2, …
     public init(hosts count: Int, datapath: String = "tc") {
@@ -165,7 +166,7 @@ public struct Fleet: Sendable {
     }
 
     private var machines: String {
-        let more = direct.map { "direct: \($0)\n" } ?? ""
+        let more = (direct.map { "direct: \($0)\n" } ?? "") + (guards.map { "guards: \($0)\n" } ?? "")
         var documents = ["apiVersion: mizar/v1\nkind: Cluster\nname: test\nsettle: \(settle)\nport: \(port)\n\(more)"]
         for host in hosts {
             documents.append(
