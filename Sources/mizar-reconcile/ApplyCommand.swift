@@ -106,7 +106,7 @@ struct ApplyCommand: ParsableCommand {
         defer { withExtendedLifetime(lock) {} }
         let store = try KernelStore(directory: host.maps.bpffs, forWriting: true)
         let observation = try store.observe()
-        try Reconciliation.refuse(observation.elsewhere, below: maps.bpffs)
+        try Reconciliation.refuse(observation.elsewhere, below: host.maps.bpffs)
         guard observation.digest == plan.stateDigest else {
             Output.complain("error: the plan is stale: host \(plan.host) has changed since it was made; plan again")
             throw Exit.stalePlan

@@ -51,7 +51,8 @@ extension Reconciliation {
     private func walk(to head: Desired, _ image: Image) throws -> Decision {
         // After a reboot the tables are empty, and the mirror is not.
         let (repo, path, cache) = (source.repo, source.revision.path, source.revision.cache)
-        let applied = image.applied?.commit ?? Mirror.applied(repo: repo, cache: cache, host: host.host)
+        let applied =
+            image.applied?.commit ?? host.names.lazy.compactMap { Mirror.applied(repo: repo, cache: cache, host: $0) }.first
         let line = try CommitLine(
             repo: repo, path: path, cache: cache, from: applied.flatMap { $0.isEmpty ? nil : $0 }, to: head.commit)
         var isBaseKnown = false
