@@ -9,7 +9,7 @@ SWIFT ?= swift
 BINARY := build/mizar-reconcile
 PREFIX ?= /usr/local
 FORMATTED_C := $(wildcard bpf/*.c bpf/*.h Sources/CBPF/*.c Sources/CBPF/include/*.h bench/*.c Sources/CBench/*.c Sources/CBench/include/*.h Tests/CommandTests/Upgrade/*.c Sources/CGit2/*.h Sources/CYAML/*.h)
-SCRIPTS := $(wildcard scripts/*.sh .ci/run)
+SCRIPTS := $(wildcard scripts/*.sh .ci/run Tests/CommandTests/HowTo/*)
 
 .PHONY: help build debug test demo bench check fmt clean install install-deps
 

@@ -80,7 +80,7 @@ let package = Package(
         .testTarget(
             name: "CommandTests",
             dependencies: ["Topology", "Desired", "Planner", "Lab", "TestSupport", subprocess, systemPackage],
-            exclude: ["Traffic", "Servers", "Upgrade"],
+            exclude: ["HowTo", "Traffic", "Servers", "Upgrade"],
             swiftSettings: settings),
     ],
     cLanguageStandard: .c17
