@@ -8,7 +8,7 @@ BPF_CFLAGS := -O2 -g -Wall -Wextra -Werror -target bpf -mcpu=v3 -ISources/CBPF/i
 SWIFT ?= swift
 BINARY := build/mizar-reconcile
 PREFIX ?= /usr/local
-FORMATTED_C := $(wildcard bpf/*.c bpf/*.h Sources/CBPF/*.c Sources/CBPF/include/*.h bench/*.c Sources/CBench/*.c Sources/CBench/include/*.h Tests/CommandTests/Upgrade/*.c Sources/CGit2/*.h Sources/CYAML/*.h)
+FORMATTED_C := $(wildcard bpf/*.c bpf/*.h Sources/CBPF/*.c Sources/CBPF/include/*.h bench/*.c Sources/CBench/*.c Sources/CBench/include/*.h Tests/CommandTests/Upgrade/*.c Sources/CGit2/*.h Sources/COpenSSL/*.h Sources/CYAML/*.h)
 SCRIPTS := $(wildcard scripts/*.sh .ci/run Tests/CommandTests/HowTo/*)
 
 .PHONY: help build debug test demo bench check fmt clean install install-deps

@@ -26,6 +26,8 @@ let package = Package(
         // System libraries: Debian's packages, found by pkg-config.
         .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
         .systemLibrary(name: "CGit2", pkgConfig: "libgit2", providers: [.apt(["libgit2-dev"])]),
+        // libgit2-dev depends on it, by way of libssh2-1-dev.
+        .systemLibrary(name: "COpenSSL", pkgConfig: "libssl", providers: [.apt(["libssl-dev"])]),
         // libbpf, the shims Swift needs around it, and mizar_abi.h: every map key and value, defined once.
         .target(
             name: "CBPF",
@@ -35,7 +37,7 @@ let package = Package(
         .target(name: "Topology", swiftSettings: settings),
         // git and YAML in, a checked Topology out.
         .target(
-            name: "Desired", dependencies: ["Topology", "CYAML", "CGit2", systemPackage],
+            name: "Desired", dependencies: ["Topology", "CYAML", "CGit2", "COpenSSL", systemPackage],
             swiftSettings: settings),
         // Placement, compilation, diff, order, text. Pure: imports the model alone.
         .target(name: "Planner", dependencies: ["Topology"], swiftSettings: settings),

@@ -4,7 +4,7 @@ set -euo pipefail
 
 packages=(
     # to build
-    libbpf-dev libelf-dev zlib1g-dev libyaml-dev libgit2-dev clang pkg-config git make binutils
+    libbpf-dev libelf-dev zlib1g-dev libyaml-dev libgit2-dev libssl-dev clang pkg-config git make binutils
     # to run the lab and its proofs
     iproute2 util-linux iputils-ping iputils-tracepath traceroute python3
     # to fetch by https

@@ -6,8 +6,20 @@
 #include <git2.h>
 #include <git2/sys/alloc.h>
 #include <git2/sys/mempack.h>
+#include <git2/sys/transport.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* What libgit2 hands back to us: its own part first, then the Swift object that it belongs to. */
+struct mzr_git_subtransport {
+	git_smart_subtransport parent;
+	void *owner;
+};
+
+struct mzr_git_stream {
+	git_smart_subtransport_stream parent;
+	void *owner;
+};
 
 /* git_libgit2_opts is variadic, which Swift cannot call. Both options take one int. */
 static inline int mzr_git_set_owner_validation(int enabled)

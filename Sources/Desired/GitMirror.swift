@@ -53,15 +53,18 @@ public enum Mirror {
         _ remote: OpaquePointer?, into repository: OpaquePointer?, subject: String
     ) throws(DesiredError) {
         // Not what the user wrote: git's settings may put another address in its place (url.….insteadOf).
-        let session = GitSession(url: git_remote_url(remote).map { String(cString: $0) } ?? "")
+        let session: GitSession
+        do throws(HTTPFailure) {
+            let url = git_remote_url(remote).map { String(cString: $0) } ?? ""
+            session = try GitSession(url: url, proxies: HTTPProxies(settingsOf: repository))
+        } catch {
+            throw DesiredError("fetch", subject, cause: error.message)
+        }
         var options = git_fetch_options()
         git_fetch_options_init(&options, UInt32(GIT_FETCH_OPTIONS_VERSION))
         session.install(in: &options.callbacks)
         options.download_tags = GIT_REMOTE_DOWNLOAD_TAGS_NONE  // the refspecs name them
         options.prune = GIT_FETCH_PRUNE
-        // A token must not follow a redirection to somebody else.
-        options.follow_redirects = session.hasToken ? GIT_REMOTE_REDIRECT_NONE : GIT_REMOTE_REDIRECT_INITIAL
-        options.proxy_opts.type = GIT_PROXY_AUTO
 
         func check(_ code: Int32) throws(DesiredError) {
             if let refusal = session.refusal, code < 0 { throw DesiredError("fetch", subject, cause: refusal) }
@@ -70,8 +73,6 @@ public enum Mirror {
         var connection = git_remote_connect_options()
         git_remote_connect_options_init(&connection, UInt32(GIT_REMOTE_CONNECT_OPTIONS_VERSION))
         connection.callbacks = options.callbacks
-        connection.proxy_opts = options.proxy_opts
-        connection.follow_redirects = options.follow_redirects
         try check(git_remote_connect_ext(remote, GIT_DIRECTION_FETCH, &connection))
         let head = defaultBranch(remote)
         try withStringArray(["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"]) { refspecs throws(DesiredError) in

@@ -4,25 +4,24 @@ import Glibc
 /// Who we are to a remote, and whether it is who it should be, during one connection.
 ///
 /// ssh: the agent, then `MIZAR_SSH_KEY`, `~/.ssh/id_ed25519` and `~/.ssh/id_ecdsa` (keys without a passphrase); the host's key
-/// must be in `MIZAR_KNOWN_HOSTS`, `~/.ssh/known_hosts` or `/etc/ssh/ssh_known_hosts`. https: the system's authorities;
-/// `MIZAR_GIT_TOKEN` is the password, and `MIZAR_GIT_USER`, or the URL's user, or `git` the user.
+/// must be in `MIZAR_KNOWN_HOSTS`, `~/.ssh/known_hosts` or `/etc/ssh/ssh_known_hosts`. http and https: `GitHTTPRemote`.
 final class GitSession {
     private let url: String
-    private let token: String?
     private var keys: [SSHIdentity]
-    private var tokenOffered = false
+    /// Our own side of http and https, in place of libgit2's.
+    private let http: GitHTTPRemote?
     /// Why we ended the connection ourselves.
     private(set) var refusal: String?
 
-    var hasToken: Bool { token != nil }
-
     /// - Parameter url: the one that is connected to.
-    init(url: String) {
+    /// - Parameter proxies: of git's settings.
+    init(url: String, proxies: HTTPProxies) throws(HTTPFailure) {
         self.url = url
-        // Never in the clear.
-        token = url.lowercased().hasPrefix("https://") ? Mirror.environment("MIZAR_GIT_TOKEN") : nil
         keys = SSHIdentity.all()
+        http = HTTPURL.isHTTP(url) ? try GitHTTPRemote(url: url, proxies: proxies) : nil
     }
+
+    func refuse(_ failure: HTTPFailure) { refusal = failure.message }
 
     /// The session must outlive the calls that use `callbacks`.
     func install(in callbacks: inout git_remote_callbacks) {
@@ -37,6 +36,14 @@ final class GitSession {
             let session = Unmanaged<GitSession>.fromOpaque(payload).takeUnretainedValue()
             return session.check(certificate)
         }
+        if http != nil { callbacks.transport = GitHTTPTransport.make }
+    }
+
+    /// For the transport that `install` has put in: whose it is, and how it speaks.
+    static func http(_ payload: UnsafeMutableRawPointer?) -> (GitSession, GitHTTPRemote)? {
+        guard let payload else { return nil }
+        let session = Unmanaged<GitSession>.fromOpaque(payload).takeUnretainedValue()
+        return session.http.map { (session, $0) }
     }
 
     private func credential(
@@ -63,16 +70,10 @@ final class GitSession {
         if allowed & GIT_CREDENTIAL_USERNAME.rawValue != 0 {
             return git_credential_username_new(out, user ?? "git")
         }
+        // By ssh: what comes by http is answered by GitHTTPRemote.
         if allowed & GIT_CREDENTIAL_USERPASS_PLAINTEXT.rawValue != 0 {
-            guard let token, !tokenOffered else {
-                refusal =
-                    token == nil
-                    ? "the server asks for a password: set MIZAR_GIT_TOKEN (https only)"
-                    : "the server refuses the token in MIZAR_GIT_TOKEN"
-                return GIT_EAUTH.rawValue
-            }
-            tokenOffered = true
-            return git_credential_userpass_plaintext_new(out, Mirror.environment("MIZAR_GIT_USER") ?? user ?? "git", token)
+            refusal = "the server asks for a password, which cannot be given by ssh: use a key"
+            return GIT_EAUTH.rawValue
         }
         refusal = "the server asks for credentials of a kind that we do not have"
         return GIT_EAUTH.rawValue
@@ -84,7 +85,6 @@ final class GitSession {
         case GIT_CERT_HOSTKEY_LIBSSH2:
             return certificate.withMemoryRebound(to: git_cert_hostkey.self, capacity: 1) { checkHostKey($0.pointee) }
         default:
-            // libgit2 has judged it, and keeps its reason: the authority, the name or the date.
             return GIT_PASSTHROUGH.rawValue
         }
     }
