@@ -9,6 +9,16 @@
 #include <git2/sys/transport.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* Two folders change names at one moment. Swift's module of the C library leaves renameat2 out. */
+static inline int mzr_exchange(const char *one, const char *other)
+{
+	const int at_cwd = -100, exchange = 2; /* AT_FDCWD, RENAME_EXCHANGE */
+
+	return (int)syscall(SYS_renameat2, at_cwd, one, at_cwd, other, exchange);
+}
 
 /* What libgit2 hands back to us: its own part first, then the Swift object that it belongs to. */
 struct mzr_git_subtransport {
@@ -30,6 +40,17 @@ static inline int mzr_git_set_owner_validation(int enabled)
 static inline int mzr_git_set_fsync(int enabled)
 {
 	return git_libgit2_opts(GIT_OPT_ENABLE_FSYNC_GITDIR, enabled);
+}
+
+/*
+ * Reading needs nothing of these two: a partial clone names the remote that has what it lacks, and sparse
+ * ones have settings of their own for each working tree.
+ */
+static inline int mzr_git_read_more_clones(void)
+{
+	static const char *names[] = {"partialclone", "worktreeconfig"};
+
+	return git_libgit2_opts(GIT_OPT_SET_EXTENSIONS, names, (size_t)2);
 }
 
 /* Looks for no settings of the user's: neither ~/.gitconfig nor $XDG_CONFIG_HOME/git/config. */

@@ -11,6 +11,7 @@ enum GitLibrary {
         // Repositories are only read, no hook or filter of theirs is run: whose they are does not matter, and a
         // daemon of root's reads a user's repository.
         _ = mzr_git_set_owner_validation(0)
+        _ = mzr_git_read_more_clones()
         // Another user's home (a service's, or one kept over setpriv or sudo) is no reason to fail.
         if let home = Mirror.environment("HOME"), access("\(home)/.gitconfig", R_OK) != 0, errno == EACCES {
             _ = mzr_git_forget_user()

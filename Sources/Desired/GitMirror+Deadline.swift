@@ -8,14 +8,16 @@ extension Mirror {
     /// `fetch-mirror URL CACHE`, which calls `fetchInProcess`) and is killed at the deadline. Whoever has a mirror already
     /// may go on with it after an error.
     ///
+    /// - Parameter isSuspect: whether something in the mirror could not be read.
     /// - Parameter executable: what to run instead of this program.
     public static func fetch(
-        url: String, cache: String? = nil, deadlineSeconds: Int = 60, executable: String = "/proc/self/exe"
+        url: String, cache: String? = nil, deadlineSeconds: Int = 60, isSuspect: Bool = false,
+        executable: String = "/proc/self/exe"
     ) throws(DesiredError) {
         _ = try folder(url: url, cache: cache)
         let subject = GitLocation.redacted(url)
         let child = try FetchChild(
-            executable: executable, arguments: ["fetch-mirror", url, try Self.cache(cache)],
+            executable: executable, arguments: ["fetch-mirror", url, try Self.cache(cache)] + (isSuspect ? ["--suspect"] : []),
             deadlineSeconds: deadlineSeconds, subject: subject)
         let (output, finished) = child.readAll(seconds: deadlineSeconds)
         if !finished { child.kill() }
@@ -30,6 +32,8 @@ extension Mirror {
             let text = said.split(separator: "\n").joined(separator: " ")
             throw DesiredError("fetch", subject, cause: Self.cause(in: text, subject: subject, status: status))
         }
+        // A warning: such as that the mirror was made anew.
+        output.withUnsafeBytes { _ = Glibc.write(2, $0.baseAddress, $0.count) }
     }
 
     /// What the child said, without the words that the parent says again.

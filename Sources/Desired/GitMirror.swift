@@ -28,8 +28,15 @@ public enum Mirror {
     /// Brings the mirror of `url` up to date in this process, however long it takes; `fetch` bounds the time.
     ///
     /// All branches and tags are taken, and those that the remote has no longer are removed. Only one process at a
-    /// time fetches a mirror; others wait for it. Killed at any time, the next fetch goes on from what is there.
-    public static func fetchInProcess(url: String, cache: String? = nil) throws(DesiredError) {
+    /// time fetches a mirror; others wait for it. Killed at any time, the next fetch goes on from what is there. A mirror that is
+    /// damaged is made anew, once; the damaged one stays beside it, as `….git.damaged`.
+    ///
+    /// - Parameter isSuspect: whether each object that can be asked for is looked at beforehand, since one could not be read.
+    /// - Returns: what was damaged.
+    @discardableResult
+    public static func fetchInProcess(
+        url: String, cache: String? = nil, isSuspect: Bool = false
+    ) throws(DesiredError) -> String? {
         let subject = GitLocation.redacted(url)
         let folder = try folder(url: url, cache: cache)
         if let seconds = environment(FetchChild.deadlineVariable).flatMap({ UInt32($0) }) { alarm(seconds) }
@@ -40,18 +47,38 @@ public enum Mirror {
         let lock = try MirrorLock(folder + ".lock")
         defer { lock.unlock() }
         try MirrorLeftovers.remove(in: folder)
+        var fault = MirrorCheck.fault(in: folder, isSuspect ? .objects : .outside)
+        if fault == nil {
+            var isConnected = false
+            do throws(DesiredError) {
+                try fetch(url, into: folder, isConnected: &isConnected)
+                return nil
+            } catch {
+                // Only a mirror that takes part in it can be the cause.
+                guard isConnected else { throw error }
+                fault = MirrorCheck.fault(in: folder, .objects)
+                guard fault != nil else { throw error }
+            }
+        }
+        do throws(DesiredError) {
+            try MirrorRenewal.run(folder) { fresh throws(DesiredError) in
+                var isConnected = false
+                try fetch(url, into: fresh, isConnected: &isConnected)
+            }
+        } catch {
+            throw DesiredError("fetch", subject, cause: "\(error.cause); and the mirror is damaged: \(fault ?? "")")
+        }
+        return fault
+    }
+
+    private static func fetch(_ url: String, into folder: String, isConnected: inout Bool) throws(DesiredError) {
+        let subject = GitLocation.redacted(url)
         var repository: OpaquePointer?
         try GitLibrary.check(git_repository_init(&repository, folder, 1), "create the mirror of", subject)
         defer { git_repository_free(repository) }
         var remote: OpaquePointer?
         try GitLibrary.check(git_remote_create_anonymous(&remote, repository, url), "fetch", subject)
         defer { git_remote_free(remote) }
-        try fetch(remote, into: repository, subject: subject)
-    }
-
-    private static func fetch(
-        _ remote: OpaquePointer?, into repository: OpaquePointer?, subject: String
-    ) throws(DesiredError) {
         // Not what the user wrote: git's settings may put another address in its place (url.….insteadOf).
         let session: GitSession
         do throws(HTTPFailure) {
@@ -74,6 +101,7 @@ public enum Mirror {
         git_remote_connect_options_init(&connection, UInt32(GIT_REMOTE_CONNECT_OPTIONS_VERSION))
         connection.callbacks = options.callbacks
         try check(git_remote_connect_ext(remote, GIT_DIRECTION_FETCH, &connection))
+        isConnected = true
         let head = defaultBranch(remote)
         try withStringArray(["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"]) { refspecs throws(DesiredError) in
             let code = git_remote_download(remote, &refspecs, &options)
@@ -81,13 +109,16 @@ public enum Mirror {
                 // What a commit names is not there: the remote's history ends before its beginning.
                 throw DesiredError(
                     "fetch", subject,
-                    cause: "\(GitFailure(code: code).message): if the remote is a shallow clone, run “git fetch --unshallow” in it")
+                    cause:
+                        "\(GitFailure(code: code).message): if the remote is a shallow clone, run “git fetch --unshallow” in it; if it is a partial one, “git fetch --refetch --no-filter”"
+                )
             }
             try check(code)
         }
         git_remote_disconnect(remote)
-        try check(git_remote_update_tips(remote, &options.callbacks, 0, GIT_REMOTE_DOWNLOAD_TAGS_NONE, "fetch"))
+        // First: a branch that is gone may have the name of a folder of new ones, or the other way round.
         try check(git_remote_prune(remote, &options.callbacks))
+        try check(git_remote_update_tips(remote, &options.callbacks, 0, GIT_REMOTE_DOWNLOAD_TAGS_NONE, "fetch"))
         try setDefault(head, of: repository, subject)
         withExtendedLifetime(session) {}
     }

@@ -46,7 +46,8 @@ enum MirrorLeftovers {
         }
     }
 
-    private static func entries(_ folder: String) -> [String] {
+    /// The names in a folder; none if it cannot be read.
+    static func entries(_ folder: String) -> [String] {
         guard let stream = opendir(folder) else { return [] }
         defer { closedir(stream) }
         var names: [String] = []

@@ -15,7 +15,9 @@ public enum Source {
         case .remote(let url):
             try Mirror.fetch(url: url, cache: cache, deadlineSeconds: deadlineSeconds)
         }
-        return try Repository.open(repo, cache: cache).resolve(ref)
+        return try reading(repo, cache, fetch: true, deadlineSeconds) { repository throws(DesiredError) in
+            try repository.resolve(ref)
+        }
     }
 
     /// The files of `repo` at `ref` below `path`.
@@ -44,7 +46,25 @@ public enum Source {
         case .remote(let url):
             if fetch { try Mirror.fetch(url: url, cache: cache, deadlineSeconds: deadlineSeconds) }
         }
-        let repository = try Repository.open(repo, cache: cache)
-        return try repository.tree(commit: repository.resolve(ref), path: path, deadlineSeconds: deadlineSeconds)
+        return try reading(repo, cache, fetch: fetch, deadlineSeconds) { repository throws(DesiredError) in
+            try repository.tree(commit: repository.resolve(ref), path: path, deadlineSeconds: deadlineSeconds)
+        }
+    }
+
+    /// Reads a repository. If that fails in a mirror that is damaged, it is made anew, once.
+    private static func reading<Result>(
+        _ repo: String, _ cache: String?, fetch: Bool, _ deadlineSeconds: Int,
+        _ body: (borrowing Repository) throws(DesiredError) -> Result
+    ) throws(DesiredError) -> Result {
+        do throws(DesiredError) {
+            return try body(try Repository.open(repo, cache: cache))
+        } catch {
+            if case .path(let path) = try GitLocation(repo) { throw error.explained(by: GitClone.lack(of: path)) }
+            guard case .remote(let url) = try GitLocation(repo), fetch,
+                MirrorCheck.fault(in: try Mirror.folder(url: url, cache: cache), .objects) != nil
+            else { throw error }
+            try Mirror.fetch(url: url, cache: cache, deadlineSeconds: deadlineSeconds, isSuspect: true)
+        }
+        return try body(try Repository.open(repo, cache: cache))
     }
 }

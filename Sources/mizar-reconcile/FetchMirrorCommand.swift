@@ -9,5 +9,12 @@ struct FetchMirrorCommand: ParsableCommand {
     @Argument var url: String
     @Argument var cache: String
 
-    func run() throws { try Mirror.fetchInProcess(url: url, cache: cache) }
+    @Flag(help: "Look at every object first: one could not be read.") var suspect = false
+
+    func run() throws {
+        guard let fault = try Mirror.fetchInProcess(url: url, cache: cache, isSuspect: suspect) else { return }
+        let folder = try Mirror.folder(url: url, cache: cache)
+        Output.complain(
+            "warning: the mirror \(folder) was damaged (\(fault)): it was fetched anew, and the damaged one is \(folder).damaged")
+    }
 }

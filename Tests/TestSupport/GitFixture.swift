@@ -36,7 +36,7 @@ public final class GitFixture: Sendable {
         let full = FilePath("\(folder)/\(path)")
         _ = try await run(.name("mkdir"), arguments: ["-p", full.removingLastComponent().string], output: .discarded)
         let file = try FileDescriptor.open(
-            full, .writeOnly, options: [.create, .truncate], permissions: [.ownerReadWrite, .groupRead, .otherRead])
+            full, .writeOnly, options: [.create, .truncate, .closeOnExec], permissions: [.ownerReadWrite, .groupRead, .otherRead])
         try file.closeAfter { _ = try file.writeAll(text.utf8) }
     }
 
