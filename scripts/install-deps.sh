@@ -10,7 +10,7 @@ packages=(
     # to fetch by https
     ca-certificates
     # to test and to look; dropbear-bin is an ssh server without the service of one
-    bpftool ethtool tcpdump strace nftables iperf3 openssh-client dropbear-bin openssl procps systemd python3-yaml python3-jsonschema clang-format
+    bpftool ethtool tcpdump strace nftables iperf3 openssh-client dropbear-bin openssl procps systemd python3-yaml python3-jsonschema clang-format jq
     # to get Swift, and what its toolchain runs on: libcurl4 by way of curl, since Debian 13 calls it libcurl4t64
     curl gpg libncurses6 libsqlite3-0 libxml2 tzdata
 )

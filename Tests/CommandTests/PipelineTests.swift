@@ -157,8 +157,8 @@ import Testing
                 let decoder = JSONDecoder()
                 decoder.keyDecodingStrategy = .convertFromSnakeCase
                 let findings = try decoder.decode([Finding].self, from: quality)
-                #expect(
-                    findings.map { "\($0.checkName) \($0.location.path)" } == (request.branch == "wrong" ? ["MZ304 net/acme.yaml"] : []))
+                let expected = ["wrong": ["MZ304 net/acme.yaml"], "deleted": ["MZ017 net/acme.json"]]
+                #expect(findings.map { "\($0.checkName) \($0.location.path)" } == expected[request.branch, default: []])
             }
             let written = forge.requests.filter { !$0.hasPrefix("GET") }
             #expect(written.first == "POST /projects/3/merge_requests/12/notes" && written.count == Self.requests.count)

@@ -63,7 +63,7 @@ import Testing
             let name = try #require(plan.firstMatch(of: #/mzr[0-9a-f]{10}/#)).output
             for (from, to, status, place) in [
                 (
-                    "\"name\" : \"\(name)\"", "\"name\" : \"../../../../tmp/x\"", 4,
+                    "\"name\" : \"\(name)\"", "\"name\" : \"../../../../etc/x\"", 4,
                     #/changes\[\d+\]\.after\.name: “\.\.\/\.\.\/\.\.\/\.\.\/tmp\/x” is not a valid/#
                 ),
                 ("\"name\" : \"\(name)\"", "\"name\" : \"all\"", 4, #/changes\[\d+\]\.after\.name: “all” is not a valid/#),
