@@ -109,6 +109,8 @@ struct Reconciliation {
         }
         plan.warnings = desired.warnings + plan.warnings
         if !decision.refused.isEmpty {
+            // What goes may be in a file that the commit skips.
+            if desired.commit != head.commit { plan.warnings = head.warnings.filter { !plan.warnings.contains($0) } + plan.warnings }
             plan.refused = Refusals(head: head.commit, commits: decision.refused, summary: (try? make(head))?.summary)
         }
         let violations = PlanCheck.violations(plan, on: observation)

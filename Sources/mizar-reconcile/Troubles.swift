@@ -66,8 +66,9 @@ struct Troubles {
 
     mutating func over(_ subject: Subject) {
         guard let trouble = open.removeValue(forKey: subject) else { return }
+        // Without the error itself: whoever looks for errors must not find one that is over.
         logger.info(
-            "\(subject.isWarning ? "over" : "works again"): \(trouble.text)",
+            subject.isWarning ? "over: \(trouble.text)" : "works again: \(subject.words)",
             metadata: [
                 "about": "\(subject.words)", "since": "\(Log.time(trouble.since))", "rounds": .stringConvertible(trouble.rounds),
             ])

@@ -23,7 +23,7 @@ import Testing
             #expect(plan.status == 4)
             for words in [
                 "Refused: commit \(deleted) takes away 8 of 8 endpoints (100%)", "- endpoint acme/prod/web/n5  (acme.yaml:",
-                "Here, going to \(deleted) would make: 0 to add, ", "No changes.",
+                "Here, going to \(deleted) would make: 0 to add, ", "No changes.", "acme.json:1:1: warning[MZ017]",
             ] { #expect(plan.output.contains(words), "\(words) in \(plan.output)") }
             for words in ["trailer “Mizar-Allow: destroy”", "apply --allow-destroy", "git revert \(deleted)"] {
                 #expect(plan.error.contains(words), "\(words) in \(plan.error)")
