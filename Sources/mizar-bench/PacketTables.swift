@@ -23,9 +23,9 @@ enum PacketTables {
         let ip = { (number: UInt32) in IPAddress(v4: number) }
         let cidr = { (number: UInt32) in CIDR(containing: IPAddress(v4: number), length: 24) }
         var config = ConfigRow(address: ip(own), uplink: uplink, port: 6081, mtu: 1600)
-        // Nobody is there to prove entries once more, or to answer an echo.
+        // Nobody is there to prove entries once more, and no guard to send an echo.
         config.directAge = .max
-        config.healthInterval = .max
+        config.healthCount = 0
         var records: [Record] = [.config(config)]
         for host in own...own + 2 { records.append(.host(ip(host), HostRow(host: UInt64(host)))) }
         for vni in [VNI.remote, VNI.local, VNI.divided, VNI.direct] {
