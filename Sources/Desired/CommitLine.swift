@@ -9,8 +9,9 @@ public final class CommitLine {
         case base
         /// The base is unknown or gone: some first parents back.
         case window
-        /// With the base, which is not among the first parents of the head: somebody rewrote the history, or the head is older.
-        /// The second commit is where the two lines part, or the head if they never meet.
+        /// With the base, which is not among the first parents of the head: a branch took the base in and was pushed in its place, somebody
+        /// rewrote the history, or the head is older. It has those two commits and none between: what lies there was judged by guards
+        /// of a time before the base, and is nothing that a host with the base went through.
         case aside
     }
 
@@ -20,8 +21,8 @@ public final class CommitLine {
 
     private let repository: Repository
     private let path: String?
-    /// Of `aside`: the second commit, if it is older than the base. Its message is about another change than the one from the base.
-    private let fork: String?
+    /// Of `aside`: the commits that the head has and the base has not. Their messages are about the step from the one to the other.
+    private let brought: [String]
     /// The commit that was read last, so that of the next one only what differs is read.
     private var last: (tree: SourceTree, topology: Topology?)?
 
@@ -40,21 +41,15 @@ public final class CommitLine {
         self.path = path
         let back = try repository.firstParents(of: head, until: base, most: Self.reach)
         if let base, back.last == base {
-            (start, commits, fork) = (.base, back.reversed(), nil)
+            (start, commits, brought) = (.base, back.reversed(), [])
             return
         }
-        guard let base, let old = repository.ancestors(of: base, most: Self.reach) else {
-            (start, commits, fork) = (.window, back.prefix(Self.window + 1).reversed(), nil)
+        guard let base, repository.has(base) else {
+            (start, commits, brought) = (.window, back.prefix(Self.window + 1).reversed(), [])
             return
         }
-        start = .aside
-        if let parting = back.firstIndex(where: old.contains) {
-            fork = back[parting]
-            commits = [base] + back[...parting].reversed()
-        } else {
-            fork = nil
-            commits = [base, head]
-        }
+        (start, commits) = (.aside, [base, head])
+        brought = try repository.walk(from: [head], without: [base], most: Self.reach)
     }
 
     /// Nil if the commit has errors, or no such folder, or cannot be read whole: no host has ever applied it. Whoever compares goes
@@ -70,8 +65,8 @@ public final class CommitLine {
 
     /// Whether the commit, or one that it merges, has the trailer `name: value` in its message.
     public func has(trailer name: String, _ value: String, _ commit: String) throws(DesiredError) -> Bool {
-        guard commit != fork else { return false }
-        return try repository.merged(by: commit, most: Self.reach).contains { repository.message(of: $0, says: name, value) }
+        let concerned = start == .aside ? brought : try repository.merged(by: commit, most: Self.reach)
+        return concerned.contains { repository.message(of: $0, says: name, value) }
     }
 }
 
@@ -87,12 +82,6 @@ extension Repository {
             next = try parents(of: id).first
         }
         return found
-    }
-
-    /// `commit` and what it comes after, as far as the clone has it; nil if it has not even the commit.
-    func ancestors(of commit: String, most: Int) -> Set<String>? {
-        guard has(commit) else { return nil }
-        return Set((try? walk(from: [commit], without: [], most: most)) ?? [commit])
     }
 
     /// `commit`, and the commits that it brings in by its further parents.
@@ -120,7 +109,7 @@ extension Repository {
         return found
     }
 
-    private func has(_ commit: String) -> Bool {
+    fileprivate func has(_ commit: String) -> Bool {
         guard let object = try? lookup(commit) else { return false }
         git_commit_free(object)
         return true

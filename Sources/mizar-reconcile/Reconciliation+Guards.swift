@@ -84,8 +84,8 @@ extension Reconciliation {
         case .base where isBaseKnown: return decision
         case .aside where isBaseKnown:
             say(
-                "commit \(from), which this host applied, is not among the first parents of \(head.commit.prefix(12)) (the history "
-                    + "was rewritten, or goes back): guards compare with what was applied")
+                "commit \(from), which this host applied, is not among the first parents of \(head.commit.prefix(12)) (a branch "
+                    + "was pushed in its place, or the history was rewritten, or goes back): guards compare with what was applied")
             return decision
         case .base, .aside, .window:
             guard image.applied != nil else { return decision }

@@ -41,12 +41,28 @@ import Topology
         #expect(allowed == [merge], "by the branch that it merges, and nobody else")
         let alone = try CommitLine(repo: repo, from: head, to: head)
         #expect(alone.start == .base && alone.commits == [head])
-        // The branch was taken first: both lines part at the first commit.
+        // The branch was taken first: one step, about which the branch's own trailer says nothing.
         let across = try CommitLine(repo: repo, from: aside, to: head)
-        #expect(across.start == .aside && across.commits == [aside, first, second, merge, head])
+        #expect(across.start == .aside && across.commits == [aside, head])
+        #expect(try !across.has(trailer: "Mizar-Allow", "destroy", head))
         let back = try CommitLine(repo: repo, from: head, to: second)
         #expect(back.start == .aside && back.commits == [head, second])
         #expect(try !back.has(trailer: "Mizar-Allow", "destroy", second))
+    }
+
+    /// `git pull` and `git push`: the branch's commits are the first parents, and main's last one, which hosts have, is not.
+    @Test(arguments: [false, true]) func aBranchThatTookMainInIsOneStep(isAllowed: Bool) async throws {
+        try await fixture.repository(files: Self.tenant("one"))
+        try await fixture.git("switch", "-q", "-c", "side")
+        _ = try await commit("two", message: isAllowed ? "c\n\nMizar-Allow: destroy\n" : "c")
+        try await fixture.git("switch", "-q", "main")
+        let applied = try await commit("one", message: "c\n\nMizar-Allow: destroy\n")
+        try await fixture.git("switch", "-q", "side")
+        try await fixture.git("merge", "-q", "-s", "ours", "-m", "m", "main")
+        let head = try await fixture.git("rev-parse", "HEAD")
+        let line = try CommitLine(repo: repo, from: applied, to: head)
+        #expect(line.start == .aside && line.commits == [applied, head], "nothing that no host ever had")
+        #expect(try line.has(trailer: "Mizar-Allow", "destroy", head) == isAllowed, "main's own trailer has had its turn")
     }
 
     /// Going back to a commit is not what its own trailer is about.
