@@ -119,6 +119,7 @@ static __always_inline int read_upper(struct cursor *c, __u32 end, __u32 network
 	return 0;
 }
 
+/* A frame that is to be cut up is cut to its end, whatever its header says: nothing is padding there. */
 static __always_inline int read_ipv4(struct cursor *c, __u32 network, __u32 limit, struct inner *in)
 {
 	struct iphdr *ip = at(c, network, sizeof(*ip));
@@ -133,6 +134,8 @@ static __always_inline int read_ipv4(struct cursor *c, __u32 network, __u32 limi
 	if (!total && c->gso)
 		total = limit - network;
 	if (ip->version != 4 || header < sizeof(*ip) || total < header || network + total > limit)
+		return MZR_DROP_MALFORMED;
+	if (c->gso && network + total != limit)
 		return MZR_DROP_MALFORMED;
 	fragment = bpf_ntohs(ip->frag_off);
 	in->ipv6 = 0;
@@ -252,6 +255,8 @@ static __always_inline int read_ipv6(struct cursor *c, __u32 network, __u32 limi
 	if (!ip->payload_len && c->gso)
 		total = limit - network;
 	if (ip->version != 6 || network + total > limit)
+		return MZR_DROP_MALFORMED;
+	if (c->gso && network + total != limit)
 		return MZR_DROP_MALFORMED;
 	in->ipv6 = 1;
 	in->protocol = ip->nexthdr;

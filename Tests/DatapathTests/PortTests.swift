@@ -240,6 +240,13 @@ private let malformed: [Fixture] = [
     drop(
         "a frame that stands for 513 packets",
         frame4("10.0.1.11", protocol: 6, Packet.tcp(from: 1, to: 2, [UInt8](repeating: 1, count: 1025))), MZR_DROP_MALFORMED, gso: 2),
+    drop(
+        "a frame that stands for many, beyond its length",
+        frame4("10.0.1.11", protocol: 6, Packet.tcp(from: 1, to: 2, [UInt8](repeating: 1, count: 2500))) { $0.totalLength = 41 },
+        MZR_DROP_MALFORMED, gso: 1),
+    drop(
+        "the same, IPv6", frame6("fd00:1::11", next: 6, Packet.tcp(from: 1, to: 2, [UInt8](repeating: 1, count: 2500)), payloadLength: 30),
+        MZR_DROP_MALFORMED, gso: 1),
     drop("IPv6 ICMP without a body", frame6("fd00:1::11", next: 58, []), MZR_DROP_MALFORMED),
 ]
 
