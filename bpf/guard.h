@@ -93,7 +93,12 @@ static __always_inline int guard_program(struct __sk_buff *skb)
 			return TC_ACT_UNSPEC;
 		is_ours = false;
 	} else if (!is_geneve(skb, row)) {
-		return TC_ACT_UNSPEC;
+		if (!is_ours)
+			return TC_ACT_UNSPEC;
+		/* A copy of an endpoint's packet, to be made a control packet of which this guard knows
+		 * nothing: another version's, while an upgrade goes on. */
+		count_drop(MZR_DROP_INTERNAL, bytes);
+		return TC_ACT_SHOT;
 	}
 	if (is_ours && from && (from == row->uplink || find_sender(from, moment(row)))) {
 		skb->mark = 0;

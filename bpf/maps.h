@@ -54,7 +54,7 @@ struct {
 } direct SEC(".maps");
 
 MZR_ARRAY(traffic, BPF_MAP_TYPE_PERCPU_ARRAY, struct mzr_traffic, 64);
-MZR_ARRAY(drops, BPF_MAP_TYPE_PERCPU_ARRAY, struct mzr_drop, MZR_DROP_COUNT);
+MZR_ARRAY(drops, BPF_MAP_TYPE_PERCPU_ARRAY, struct mzr_drop, MZR_DROP_SLOTS);
 MZR_ARRAY(mark, BPF_MAP_TYPE_ARRAY, __u32, 1);
 /* The rows of these four are the reconciler's own: no program reads them. */
 MZR_HASH(names, BPF_MAP_TYPE_HASH, __u64, struct mzr_name, 64);
@@ -64,7 +64,7 @@ MZR_ARRAY(datapath, BPF_MAP_TYPE_ARRAY, struct mzr_datapath, 1);
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
-	__uint(max_entries, MZR_PROGRAM_COUNT);
+	__uint(max_entries, MZR_PROGRAM_SLOTS);
 	__uint(key_size, sizeof(__u32));
 	__uint(value_size, sizeof(__u32));
 } programs SEC(".maps");

@@ -42,6 +42,9 @@ extension DatapathTests {
                 Fixture("\(program): a later fragment", program, packet { $0.fragmentOffset = 3 }, port: World.uplink, ingress: 0, .pass),
                 Fixture("\(program): another port", program, packet(port: 53), port: World.uplink, ingress: 0, .pass),
                 Fixture(
+                    "\(program): a copy that waits for another version's control packet", program, packet(port: 53), port: World.uplink,
+                    ingress: 11, mark: mark, .drop(MZR_DROP_INTERNAL)),
+                Fixture(
                     "\(program): another port behind a VLAN tag", program, tagged([(0x8100, 1)], packet(port: 53)), port: World.uplink,
                     ingress: 0, .pass),
                 Fixture(

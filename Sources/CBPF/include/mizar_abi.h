@@ -221,7 +221,9 @@ struct mzr_traffic {
 	__u64 divider_packets; /* to a divider */
 };
 
-/* drops: reason -> how many. Per CPU. */
+/* drops: reason -> how many. Per CPU. With room for reasons to come. */
+#define MZR_DROP_SLOTS 256
+
 struct mzr_drop {
 	__u64 packets;
 	__u64 bytes;
@@ -290,7 +292,9 @@ struct mzr_name {
  * yet. */
 
 /* programs: slots of the program array that the entry programs jump through: one write replaces a program
- * on every port at once. */
+ * on every port at once. Its length never changes, since every port's entry program holds this very array. */
+#define MZR_PROGRAM_SLOTS 64
+
 enum mzr_program {
 	MZR_PROGRAM_PORT = 0,	 /* tc ingress of an endpoint's interface */
 	MZR_PROGRAM_UPLINK = 1,	 /* tc ingress of the uplink */
@@ -339,6 +343,9 @@ enum mzr_drop_reason {
 #undef MZR_X
 	MZR_DROP_COUNT = 30
 };
+
+_Static_assert(MZR_PROGRAM_COUNT <= MZR_PROGRAM_SLOTS, "every program has a slot");
+_Static_assert(MZR_DROP_COUNT <= MZR_DROP_SLOTS, "every reason has a counter");
 
 #define MZR_ASSERT_SIZE(type, size) _Static_assert(sizeof(struct type) == (size), #type " is " #size " bytes")
 MZR_ASSERT_SIZE(mzr_stage_option, 12);
