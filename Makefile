@@ -71,9 +71,9 @@ build/bench.bpf.o: bench/bench.bpf.c Sources/CBPF/include/mizar_abi.h
 	@mkdir -p build
 	$(BPF_CLANG) $(BPF_CFLAGS) -c $< -o $@
 
-# For tests: another version. Without debugging information it has room in the first one's place in the binary.
+# For tests: another version, with longer rows. Without debugging information it has room in the first one's place in the binary.
 build/next.bpf.o: Tests/CommandTests/Upgrade/next.bpf.c $(wildcard bpf/*.c bpf/*.h) Sources/CBPF/include/mizar_abi.h
 	@mkdir -p build
-	$(BPF_CLANG) $(BPF_CFLAGS) -Ibpf -c $< -o $@.debug
+	$(BPF_CLANG) $(BPF_CFLAGS) -fms-extensions -Wno-microsoft -Ibpf -c $< -o $@.debug
 	@bpftool gen object $@ $@.debug
 	@rm $@.debug

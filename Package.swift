@@ -81,7 +81,7 @@ let package = Package(
             swiftSettings: settings),
         .testTarget(
             name: "CommandTests",
-            dependencies: ["Topology", "Desired", "Planner", "Lab", "TestSupport", subprocess, systemPackage],
+            dependencies: ["Topology", "Desired", "Planner", "Applier", "CBPF", "Lab", "TestSupport", subprocess, systemPackage],
             exclude: ["HowTo", "Traffic", "Servers", "Upgrade"],
             swiftSettings: settings),
     ],

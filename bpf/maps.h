@@ -55,7 +55,13 @@ struct {
 
 MZR_ARRAY(traffic, BPF_MAP_TYPE_PERCPU_ARRAY, struct mzr_traffic, 64);
 MZR_ARRAY(drops, BPF_MAP_TYPE_PERCPU_ARRAY, struct mzr_drop, MZR_DROP_SLOTS);
+/* What was counted in maps that others took the place of; the capacity of the first is that of `traffic`. No
+ * program reads them: whoever asks for a counter adds them up. */
+MZR_ARRAY(traffic_before, BPF_MAP_TYPE_ARRAY, struct mzr_traffic, 64);
+MZR_ARRAY(drops_before, BPF_MAP_TYPE_ARRAY, struct mzr_drop, MZR_DROP_SLOTS);
 MZR_ARRAY(mark, BPF_MAP_TYPE_ARRAY, __u32, 1);
+/* For the loader alone. */
+MZR_ARRAY(secret, BPF_MAP_TYPE_ARRAY, struct mzr_secret, 1);
 /* The rows of these four are the reconciler's own: no program reads them. */
 MZR_HASH(names, BPF_MAP_TYPE_HASH, __u64, struct mzr_name, 64);
 MZR_HASH(waits, BPF_MAP_TYPE_HASH, __u64, __u64, 64);

@@ -12,6 +12,9 @@
 #include "transit.h"
 #include "guard.h"
 
+/* The layout of the maps above, for the loader. */
+const volatile __u32 mzr_layout = MZR_LAYOUT;
+
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 SEC("tc")

@@ -7,7 +7,7 @@ public struct BPFError: Error, Hashable, Sendable {
         case errno(Int32)
         /// The verifier or the driver refused; `log` is the line that says why, if there is one.
         case refused(errno: Int32, log: String)
-        /// A pinned object that this version would lay out differently: every differing field.
+        /// A map that this version would lay out differently, and that is only read: every differing field.
         case unsupportedLayout([String])
         /// No room for another row.
         case full(capacity: Int)
@@ -46,7 +46,7 @@ extension BPFError.Cause: CustomStringConvertible {
             // The verifier says EACCES of a program, not of whoever loads it.
             log.isEmpty ? Self.text(number) : "\(String(cString: strerror(number))): \(log)"
         case .unsupportedLayout(let fields):
-            "it is of another layout (\(fields.joined(separator: ", "))); `detach` removes it"
+            "another version laid it out (\(fields.joined(separator: ", "))), and this plan does not take it over; plan again"
         case .full(let capacity): "the map is full: it has room for \(capacity) rows"
         case .changed(let found): "its row changed since the plan was made: \(found)"
         case .occupied(let holder): "\(holder) is attached there"

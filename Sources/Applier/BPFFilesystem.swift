@@ -85,6 +85,20 @@ enum BPFFilesystem {
         return names.sorted()
     }
 
+    /// What a symbolic link says; nil: there is nothing of that name, or no link.
+    static func target(of path: String) throws(BPFError) -> String? {
+        var buffer = [CChar](repeating: 0, count: Int(PATH_MAX))
+        let length = readlink(path, &buffer, buffer.count)
+        if length >= 0 { return buffer.withUnsafeBytes { String(decoding: $0.prefix(length), as: UTF8.self) } }
+        guard errno != ENOENT, errno != EINVAL, errno != ENOTDIR else { return nil }
+        throw BPFError("read", "link \(path)", .errno(errno))
+    }
+
+    static func link(_ path: String, to target: String) throws(BPFError) {
+        guard symlink(target, path) != 0 else { return }
+        throw BPFError("make", "link \(path)", .errno(errno))
+    }
+
     /// Removes a pin; one that is not there is removed already.
     static func unpin(_ path: String) throws(BPFError) {
         guard unlink(path) != 0, errno != ENOENT else { return }

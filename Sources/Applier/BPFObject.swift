@@ -10,8 +10,13 @@ struct BPFObject: ~Copyable {
     /// The verifier's words; it writes less than a MiB at level 1 even of a large program's failure.
     private static let logSize = 1 << 20
 
-    /// bpf_object__open_mem: parses, and asks nothing of the kernel.
+    /// The embedded one.
     init() throws(BPFError) {
+        try self.init(UnsafeRawBufferPointer(start: mzr_object_bytes(), count: mzr_object_size()))
+    }
+
+    /// bpf_object__open_mem: parses, and asks nothing of the kernel.
+    init(_ bytes: UnsafeRawBufferPointer) throws(BPFError) {
         _ = silenced
         let log = UnsafeMutablePointer<CChar>.allocate(capacity: Self.logSize)
         log[0] = 0
@@ -21,7 +26,7 @@ struct BPFObject: ~Copyable {
         options.kernel_log_size = Self.logSize
         let opened = "mizar".withCString { name in
             options.object_name = name
-            return bpf_object__open_mem(mzr_object_bytes(), mzr_object_size(), &options)
+            return bpf_object__open_mem(bytes.baseAddress, bytes.count, &options)
         }
         guard let opened else {
             log.deallocate()
@@ -59,9 +64,23 @@ struct BPFObject: ~Copyable {
             guard let map = bpf_object__find_map_by_name(pointer, name) else { continue }
             specs[name] = MapSpec(
                 name: name, type: bpf_map__type(map).rawValue, keySize: Int(bpf_map__key_size(map)),
-                valueSize: Int(bpf_map__value_size(map)), flags: bpf_map__map_flags(map))
+                valueSize: Int(bpf_map__value_size(map)), flags: bpf_map__map_flags(map), capacity: Int(bpf_map__max_entries(map)))
         }
         return specs
+    }
+
+    /// What the tables of `direct` are.
+    var directTable: MapSpec? {
+        guard let table = bpf_map__inner_map(bpf_object__find_map_by_name(pointer, "direct")) else { return nil }
+        return MapSpec(
+            name: "direct_table", type: bpf_map__type(table).rawValue, keySize: Int(bpf_map__key_size(table)),
+            valueSize: Int(bpf_map__value_size(table)), flags: bpf_map__map_flags(table))
+    }
+
+    /// The layout of its maps.
+    var layout: Int {
+        var value: UInt32 = 0
+        return mzr_get_constant(pointer, "mzr_layout", &value, MemoryLayout<UInt32>.size) == 0 ? Int(value) : 0
     }
 
     /// Creates the map `name` alone, with its BTF, and gives its descriptor.
@@ -152,11 +171,11 @@ struct BPFObject: ~Copyable {
     /// BPF_F_ADJ_ROOM_DECAP_L3_IPV6, which came with Linux 6.3: headers may be older.
     private static let decapIPv6: UInt64 = 1 << 8
 
-    /// What the programs must know of this kernel, and a key of this load's own.
-    func setConstants() throws(BPFError) {
+    /// What the programs must know of this kernel, and the key that answers are proven with.
+    func setConstants(key: Secret) throws(BPFError) {
         try set("mzr_decap_flags", to: [HostCheck.kernelVersion() >= (6, 3) ? Self.decapIPv6 : 0])
         try set("mzr_reads_kernel_structs", to: [HostCheck.kernelVersion() >= (6, 2) ? 1 : 0])
-        try set("mzr_key", to: [UInt64.random(in: .min ... .max), UInt64.random(in: .min ... .max)])
+        try set("mzr_key", to: [key.low, key.high])
     }
 
     /// Sets a constant of the programs, if they have one of that name.
@@ -193,15 +212,24 @@ struct BPFObject: ~Copyable {
         return lines.last { line in !statistics.contains { line.hasPrefix($0) } }.map(String.init) ?? ""
     }
 
-    /// Maps of the embedded object, read once.
-    static let embedded: Result<[String: MapSpec], BPFError> = {
+    /// What is asked of the embedded object again and again.
+    struct Facts: Sendable {
+        var specs: [String: MapSpec]
+        var directTable: MapSpec?
+        var layout: Int
+    }
+
+    static let facts: Result<Facts, BPFError> = {
         do throws(BPFError) {
             let object = try BPFObject()
-            return .success(object.specs)
+            return .success(Facts(specs: object.specs, directTable: object.directTable, layout: object.layout))
         } catch {
             return .failure(error)
         }
     }()
+
+    /// Maps of the embedded object.
+    static var embedded: Result<[String: MapSpec], BPFError> { facts.map(\.specs) }
 
     /// Stable hash of the embedded object's bytes.
     static let digest: UInt64 = {

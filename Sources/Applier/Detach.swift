@@ -86,17 +86,23 @@ public enum Detach {
     }
 
     private static func pins(_ directory: String) throws(BPFError) -> [String] {
-        let ours = try BPFObject.embedded.get().keys + ProgramName.allCases.compactMap(\.pin)
-        let names = Set(ours + ours.map { $0 + KernelStore.nextSuffix })
         var removed: [String] = []
         var isEmpty = true
         for name in try BPFFilesystem.names(in: directory) {
-            guard names.contains(name) else {
+            let path = "\(directory)/\(name)"
+            let target = try BPFFilesystem.target(of: path)
+            if let generation = Generation(folder: name) {
+                let pins = try BPFFilesystem.names(in: path)
+                try generation.remove(from: directory)
+                removed += pins.map { "pin \(path)/\($0)" }
+            } else if target.map({ $0.hasPrefix("\(Generation.current)/") || Generation(folder: $0) != nil }) == true {
+                try BPFFilesystem.unpin(path)
+            } else if target == nil, Generation.isOfLayout0(name) {
+                try BPFFilesystem.unpin(path)
+                removed.append("pin \(path)")
+            } else {
                 isEmpty = false
-                continue
             }
-            try BPFFilesystem.unpin("\(directory)/\(name)")
-            removed.append("pin \(directory)/\(name)")
         }
         if isEmpty { try BPFFilesystem.removeDirectory(directory) }
         return removed

@@ -1,26 +1,40 @@
+import CBPF
 import Glibc
 import Planner
 
 extension KernelStore {
-    /// Tables that the programs write too.
-    static let written: [Table] = [.portMACs, .traffic]
-
-    /// Creates a table's map, or a copy of another capacity, which waits for the programs step if they read it.
+    /// Creates a table's map, or one of another capacity or layout with the same rows, which waits for the programs step where
+    /// programs read it.
     func resize(_ table: Table, from: Int, to: Int) throws(BPFError) {
         guard let old = try open(table) else {
             guard from == 0 else { throw BPFError("resize", "map \(table.rawValue)", .errno(ENOENT)) }
-            return try create(table, capacity: to).pin(at: path(table.rawValue))
+            let map = try create(table, capacity: to)
+            if try prepareGeneration() {
+                try map.pin(at: path(table.rawValue))
+                try Generation.linkPins(in: directory)
+            } else {
+                grown[table] = OpenMap(map)
+            }
+            return
         }
+        let isRelaid = try isRelaid(table, old)
         // Done already.
-        if old.capacity == to { return }
+        if old.capacity == to, !isRelaid { return }
         let new = try create(table, capacity: to)
-        if table == .direct { try copyDirect(old, to: new) } else { try Self.copy(old, to: new) }
-        if table.isReadByPrograms { grown[table] = OpenMap(new) } else { try replace(table, with: new) }
+        switch table {
+        case .direct: try copyDirect(old, to: new)
+        // What was counted is added up when nobody counts there any more.
+        case .traffic: break
+        case .config, .hosts, .vpcs, .networks, .endpoints, .ports, .portMACs, .names, .waits, .datapath, .applied:
+            try Self.copy(old, to: new)
+        }
+        // All maps of a generation are of one layout.
+        if table.isReadByPrograms || isRelaid { grown[table] = OpenMap(new) } else { try replace(table, with: new) }
     }
 
     /// Pins a map in place of the table's, in one step for whoever opens it.
-    func replace(_ table: Table, with map: borrowing PinnedMap) throws(BPFError) {
-        let next = path(table.rawValue + Self.nextSuffix)
+    private func replace(_ table: Table, with map: borrowing PinnedMap) throws(BPFError) {
+        let next = try path(table.rawValue + Self.nextSuffix)
         try BPFFilesystem.unpin(next)
         try map.pin(at: next)
         try BPFFilesystem.move(next, over: path(table.rawValue))
@@ -31,9 +45,17 @@ extension KernelStore {
         return try PinnedMap(BPFObject.spec(table.rawValue), owning: descriptor)
     }
 
-    /// Copies every row, counters included.
+    /// What programs have written to tables since they were copied. Those of the copies write nothing yet.
+    func copyLearnedMeanwhile() throws(BPFError) {
+        for (table, copy) in grown where mzr_map_class(table.rawValue) == MZR_CLASS_LEARNED {
+            guard let old = try open(table) else { continue }
+            if table == .direct { try copyLearned(old, to: copy.map) } else { try Self.copy(old, to: copy.map) }
+        }
+    }
+
+    /// Copies every row; what says more than this version knows is left out.
     static func copy(_ old: borrowing PinnedMap, to new: borrowing PinnedMap) throws(BPFError) {
-        if old.spec.isArray {
+        if new.spec.isArray {
             for index in 0..<UInt32(min(old.capacity, new.capacity)) {
                 let key = withUnsafeBytes(of: index) { Array($0) }
                 if let value = try old.value(of: key) { try new.put(key, value) }

@@ -15,16 +15,14 @@ extension KernelStore {
             // It has gone meanwhile.
             if raw < 0, failure(raw) == ENOENT { continue }
             let table = Descriptor(owning: try check(raw, "open", "map \(id)"))
-            result[vni] = OpenMap(try PinnedMap(Self.directSpec, owning: table))
+            guard let spec = try BPFObject.facts.get().directTable else { throw BPFError("find", "a direct table", .errno(ENOENT)) }
+            result[vni] = OpenMap(try PinnedMap(spec, owning: table))
         }
         return result
     }
 
-    private static let directSpec = MapSpec(
-        name: "direct_table", type: BPF_MAP_TYPE_LRU_HASH.rawValue, keySize: MemoryLayout<mzr_address>.size,
-        valueSize: MemoryLayout<mzr_direct>.size, flags: 0)
-
     func writeDirect(_ steps: ArraySlice<Step>) throws(BPFError) {
+        // Of another layout: only the copy is written to.
         let map = try need(.direct)
         for step in steps {
             guard case .row(let before, let after) = step.change else { continue }
@@ -33,7 +31,7 @@ extension KernelStore {
                 let table = try BPFObject().createDirectTable(capacity: capacity)
                 try putDirect(vni, table, in: map)
             case (.direct(let vni, _)?, nil):
-                try map.remove(Self.key(vni))
+                if try !isRelaid(.direct, map) { try map.remove(Self.key(vni)) }
                 if let copy = grown[.direct] { try copy.map.remove(Self.key(vni)) }
             default: break
             }
@@ -42,14 +40,29 @@ extension KernelStore {
 
     private func putDirect(_ vni: UInt32, _ table: borrowing Descriptor, in map: borrowing PinnedMap) throws(BPFError) {
         let value = withUnsafeBytes(of: table.raw) { Array($0) }
-        try map.put(Self.key(vni), value)
+        if try !isRelaid(.direct, map) { try map.put(Self.key(vni), value) }
         if let copy = grown[.direct] { try copy.map.put(Self.key(vni), value) }
     }
 
-    /// The same tables, with what they have learned, in a map of another capacity.
+    /// The same tables in another map, with what they have learned; those of another layout as tables of this one.
     func copyDirect(_ old: borrowing PinnedMap, to new: borrowing PinnedMap) throws(BPFError) {
         for (vni, table) in try directTables(old) {
-            try new.put(Self.key(vni), withUnsafeBytes(of: table.map.descriptor) { Array($0) })
+            guard table.map.isRelaid else {
+                try new.put(Self.key(vni), withUnsafeBytes(of: table.map.descriptor) { Array($0) })
+                continue
+            }
+            let copy = try BPFObject().createDirectTable(capacity: table.map.capacity)
+            try new.put(Self.key(vni), withUnsafeBytes(of: copy.raw) { Array($0) })
+        }
+        try copyLearned(old, to: new)
+    }
+
+    /// What tables of another layout have learned, into those in their place.
+    func copyLearned(_ old: borrowing PinnedMap, to new: borrowing PinnedMap) throws(BPFError) {
+        let copies = try directTables(new)
+        for (vni, table) in try directTables(old) {
+            guard let copy = copies[vni], copy.map.id != table.map.id else { continue }
+            try Self.copy(table.map, to: copy.map)
         }
     }
 

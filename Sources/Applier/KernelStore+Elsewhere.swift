@@ -3,20 +3,20 @@ import Glibc
 public import Planner
 
 extension KernelStore {
-    /// The tables of which there is one for as long as a host has any: no step of a plan puts another in their place.
+    /// The tables by which programs are known: each has them.
     private static let lasting: Set<String> = ["config", "programs"]
 
     /// Programs of ours in this network namespace that run on other maps than those pinned below the directory.
     public func elsewhere() throws(BPFError) -> MapsElsewhere? {
-        var pinned: [String: UInt32] = [:]
-        for name in Self.lasting { if let map = try open(name) { pinned[name] = map.id } }
-        return try elsewhere(pinned, attachedPlaces())
+        try elsewhere(attachedPlaces())
     }
 
-    func elsewhere(_ pinned: [String: UInt32], _ places: [AttachedPlace]) throws(BPFError) -> MapsElsewhere? {
+    func elsewhere(_ places: [AttachedPlace]) throws(BPFError) -> MapsElsewhere? {
         var strangers: Set<UInt32> = []
         var ids: Set<UInt32> = []
-        let own = Set(Self.lasting.compactMap { pinned[$0] })
+        // A killed run may have left programs on maps that were not put in force.
+        var own = try maps(in: nil)
+        for generation in try Generation.all(in: directory) { own.formUnion(try maps(in: generation)) }
         for program in Set(places.map(\.program)).sorted() {
             guard let info = try ProgramInfo.find(program) else { continue }
             for id in info.mapIDs where !own.contains(id) && !ids.contains(id) {

@@ -37,25 +37,30 @@ extension KernelStore {
         var image = Image()
         var capacities: [Table: Int] = [:]
         var pinned: [String: UInt32] = [:]
+        var relaid: Set<Table> = []
+        var unreadable: Set<Table> = []
         for table in Table.allCases {
             guard let map = try open(table) else { continue }
             capacities[table] = map.capacity
             pinned[table.rawValue] = map.id
+            if try isRelaid(table, map) { relaid.insert(table) }
             if table == .traffic {
                 continue
             } else if table.hasOneRow {
-                if let row = try Self.onlyRow(table, map) { image.put(row) }
+                if let row = try Self.onlyRow(table, map) { image.put(row) } else if map.isRelaid { unreadable.insert(table) }
             } else if table == .direct {
                 for (vni, table) in try directTables(map) { image.direct[vni] = table.map.capacity }
             } else if table == .ports {
                 var found = TrafficSlots()
-                try map.forEach {
+                let missed = try map.forEach {
                     found.keep($0, $1)
                     if let row = Record(table, key: $0, value: $1) { image.put(row) }
                 }
+                if missed > 0 { unreadable.insert(table) }
                 slots = found
             } else {
-                try map.forEach { if let row = Record(table, key: $0, value: $1) { image.put(row) } }
+                let missed = try map.forEach { if let row = Record(table, key: $0, value: $1) { image.put(row) } }
+                if missed > 0 { unreadable.insert(table) }
             }
         }
         let specs = try BPFObject.embedded.get()
@@ -65,11 +70,11 @@ extension KernelStore {
         let links = try NetlinkSocket().links()
         let places = try attachedPlaces(links)
         return Observation(
-            image: image, capacities: capacities,
+            image: image, capacities: capacities, relaid: relaid, unreadable: unreadable,
             programsUsePinnedMaps: try programsUse(pinned, places), interfaces: try interfaces(links, places),
             attachments: Set(places.map { Attachment(ifindex: $0.ifindex, interface: $0.interface, point: $0.point) }),
             devices: try HostDevices().found(links),
-            ipsec: try NetlinkSocket.ipsecPolicies(), elsewhere: try elsewhere(pinned, places), programs: BPFObject.digest, now: Self.now())
+            ipsec: try NetlinkSocket.ipsecPolicies(), elsewhere: try elsewhere(places), programs: BPFObject.digest, now: Self.now())
     }
 
     /// The row of an array; nil: it was never written.

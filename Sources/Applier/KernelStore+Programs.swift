@@ -3,45 +3,71 @@ import Glibc
 import Planner
 
 extension KernelStore {
-    /// Loads the embedded programs on the pinned maps and puts them in place of the old ones, at every place at once
-    /// where they are already: slots first, then the entries and XDP. Killed in between, the next observation says
+    /// Loads the embedded programs on maps of their layout and puts both in force, in place of the ones before, at every place at
+    /// once where programs are already: slots first, then the entries and XDP. Killed in between, the next observation says
     /// that programs do not use the pinned maps.
     func replacePrograms() throws(BPFError) {
+        let next = try makeGeneration()
         let object = try BPFObject()
         let specs = try BPFObject.embedded.get()
-        var created: [String] = []
-        for name in specs.keys.sorted() {
-            if let table = Table(rawValue: name) {
-                if let copy = grown[table] {
-                    try object.reuse(name, copy.map.descriptor)
-                } else {
-                    let map = try need(table)
-                    try object.reuse(name, map.descriptor)
-                }
-            } else if let map = try open(name) {
-                try object.reuse(name, map.descriptor)
-            } else {
-                created.append(name)
-            }
+        var kept: [String: UInt32] = [:]
+        for (name, spec) in specs.sorted(by: { $0.key < $1.key }) {
+            guard let open = try mapToKeep(spec, kept) else { continue }
+            kept[name] = open.map.id
+            try object.reuse(name, open.map.descriptor)
         }
-        try object.setConstants()
+        if kept["traffic_before"] == nil { try object.resize("traffic_before", to: slotsOfTraffic()) }
+        let secret = try secret() ?? .drawn()
+        try object.setConstants(key: secret)
         try object.load()
+        try secret.write(to: object.map("secret"))
+        if kept["mark"] == nil { try Self.drawMark(object.map("mark")) }
+        try pin(object, next, specs.keys.sorted())
+        try copyLearnedMeanwhile()
 
-        if created.contains("mark") { try Self.drawMark(object.map("mark")) }
-        for name in created { try check(bpf_obj_pin(object.map(name), path(name)), "pin", "map \(path(name))") }
-        try putGrownMapsInPlace()
-        let slots = try object.map("programs")
-        for name in ProgramName.allCases {
-            guard var slot = name.slot else { continue }
-            var program = try object.program(name)
-            try check(
-                bpf_map_update_elem(slots, &slot, &program, UInt64(BPF_ANY)), "replace",
-                "program \(name.rawValue)")
-        }
-        var maps = Set<UInt32>()
-        for name in specs.keys { maps.insert(try MapInfo(of: object.map(name), "map \(name)").id) }
-        for name in ProgramName.allCases where name.pin != nil { try pinProgram(name, object.program(name), maps) }
+        making = next
+        defer { making = nil }
+        try fillSlots(object)
         try replaceAttached()
+        try Self.awaitPrograms()
+        try carryCounters(but: kept, into: object)
+        try next.putInForce(in: directory)
+        making = nil
+        grown = [:]
+        try removeOthers()
+    }
+
+    /// The map of that name which the next programs use, too; nil: they get a new one.
+    ///
+    /// - Parameter kept: ids of those whose names come before.
+    private func mapToKeep(_ spec: MapSpec, _ kept: [String: UInt32]) throws(BPFError) -> OpenMap? {
+        let table = Table(rawValue: spec.name)
+        if let table, let copy = grown[table] { return copy }
+        let map = try openMap(spec.name)
+        switch spec.mapClass {
+        case MZR_CLASS_DESIRED, MZR_CLASS_LEARNED:
+            guard let map else {
+                throw BPFError("open", "map \(spec.name)", .unavailable("it is not pinned at \(try path(spec.name))"))
+            }
+            try map.map.mayBeWritten()
+            return map
+        case MZR_CLASS_COUNTERS, MZR_CLASS_WIRING:
+            // The capacity of a table is the plan's.
+            guard let map, !map.map.isRelaid, table != nil || map.map.capacity >= spec.capacity else { return nil }
+            return map
+        case MZR_CLASS_BEFORE:
+            let counters = String(spec.name.dropLast(Self.before("").count))
+            // Killed in between, a total that was added to would be added to again.
+            guard let map, !map.map.isRelaid, try left(counters, but: kept).isEmpty else { return nil }
+            return map
+        default: return nil  // Scratch.
+        }
+    }
+
+    /// Rows of the map of `traffic` that the next programs use.
+    private func slotsOfTraffic() throws(BPFError) -> Int {
+        if let copy = grown[.traffic] { return copy.map.capacity }
+        return try need(.traffic).capacity
     }
 
     /// Before it is pinned: a mark is drawn once, and never changes under packets on their way to the guard.
@@ -51,41 +77,67 @@ extension KernelStore {
         try check(bpf_map_update_elem(map, &key, &mark, UInt64(BPF_ANY)), "write", "map mark")
     }
 
-    private func putGrownMapsInPlace() throws(BPFError) {
-        for table in grown.keys.sorted() {
-            guard let copy = grown[table] else { continue }
-            // What the programs wrote since the first copy.
-            if Self.written.contains(table), let old = try open(table) { try Self.copy(old, to: copy.map) }
-            try replace(table, with: copy.map)
+    /// Pins the maps and what can be attached.
+    private func pin(_ object: borrowing BPFObject, _ generation: Generation, _ names: [String]) throws(BPFError) {
+        let folder = "\(directory)/\(generation.name)"
+        var maps = Set<UInt32>()
+        for name in names {
+            let map = try object.map(name)
+            maps.insert(try MapInfo(of: map, "map \(name)").id)
+            try check(bpf_obj_pin(map, "\(folder)/\(name)"), "pin", "map \(folder)/\(name)")
         }
-        grown = [:]
+        for name in ProgramName.allCases {
+            guard let pin = name.pin else { continue }
+            let new = try object.program(name)
+            let path = "\(folder)/\(pin)"
+            if let old = try sameProgram(name, new, maps) {
+                try check(bpf_obj_pin(old.raw, path), "pin", "program \(name.rawValue)")
+            } else {
+                try check(bpf_obj_pin(new, path), "pin", "program \(name.rawValue)")
+            }
+        }
     }
 
-    /// Keeps an attachable program at its pin, unless what is pinned there does the same on the same tables.
+    /// The program in force if it does the same on the same tables: then nobody's filter is touched.
     ///
     /// - Parameter maps: ids of the tables. Constants are a map of each load, which libbpf binds to every program; of
     ///   the attachable ones XDP alone reads them.
-    private func pinProgram(_ name: ProgramName, _ descriptor: Int32, _ maps: Set<UInt32>) throws(BPFError) {
-        guard let pin = name.pin else { return }
-        if let pinned = try openProgram(name) {
-            let old = try ProgramInfo(of: pinned.raw)
-            let new = try ProgramInfo(of: descriptor)
-            if name != .xdp, old.tag == new.tag, maps.intersection(old.mapIDs) == maps.intersection(new.mapIDs) {
-                return
-            }
-        }
-        let next = path(pin + Self.nextSuffix)
-        try BPFFilesystem.unpin(next)
-        try check(bpf_obj_pin(descriptor, next), "pin", "program \(name.rawValue)")
-        try BPFFilesystem.move(next, over: path(pin))
+    private func sameProgram(_ name: ProgramName, _ descriptor: Int32, _ maps: Set<UInt32>) throws(BPFError) -> Descriptor? {
+        guard name != .xdp, let pinned = try openProgram(name) else { return nil }
+        let old = try ProgramInfo(of: pinned.raw)
+        let new = try ProgramInfo(of: descriptor)
+        let isSame =
+            old.tag == new.tag && maps.intersection(old.mapIDs) == maps.intersection(new.mapIDs)
+            && old.mapIDs.count == new.mapIDs.count
+        if isSame { return pinned }
+        return nil
     }
 
-    /// The pinned program; nil if there is none.
-    func openProgram(_ name: ProgramName) throws(BPFError) -> Descriptor? {
-        guard let pin = name.pin else { return nil }
-        let raw = bpf_obj_get(path(pin))
-        if raw < 0, failure(raw) == ENOENT { return nil }
-        return Descriptor(owning: try check(raw, "open", "program \(path(pin))"))
+    /// The guard comes first: until all slots are written it sees packets of programs of both versions.
+    func fillSlots(_ object: borrowing BPFObject) throws(BPFError) {
+        let slots = try object.map("programs")
+        for name in [ProgramName.guard] + ProgramName.allCases.filter({ $0 != .guard }) {
+            guard var slot = name.slot else { continue }
+            var program = try object.program(name)
+            try check(
+                bpf_map_update_elem(slots, &slot, &program, UInt64(BPF_ANY)), "replace",
+                "program \(name.rawValue)")
+        }
+    }
+
+    /// Until no packet is in a program that was replaced.
+    private static func awaitPrograms() throws(BPFError) {
+        let result = mzr_await_programs()
+        guard result < 0 else { return }
+        // A kernel whose CPUs are not to be disturbed (nohz_full) does not say when; packets are through in far less than this.
+        guard result == -EINVAL || result == -ENOSYS else { throw BPFError("wait for", "the old programs", .errno(-result)) }
+        usleep(200_000)
+    }
+
+    /// The key of the programs in force; nil: there is none yet.
+    func secret() throws(BPFError) -> Secret? {
+        guard let map = try open("secret") else { return nil }
+        return try Secret(map)
     }
 
     /// The pinned program, which must be there.
@@ -97,7 +149,7 @@ extension KernelStore {
     }
 
     /// Puts the pinned programs in place of those of ours that interfaces carry.
-    private func replaceAttached() throws(BPFError) {
+    func replaceAttached() throws(BPFError) {
         for place in try attachedPlaces() {
             switch place.point {
             case .port, .uplink, .guardEgress, .loopback:

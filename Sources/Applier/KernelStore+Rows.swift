@@ -16,13 +16,15 @@ extension KernelStore {
     /// Tells the programs that what they remember of the tables may be so no longer.
     private func countGeneration() throws(BPFError) {
         let key = withUnsafeBytes(of: UInt32(0)) { Array($0) }
-        guard let map = try open(.config), let live = try map.value(of: key) else { return }
+        guard let map = try open(.config), !map.isRelaid, let live = try map.value(of: key) else { return }
         let next = RowBytes(key: key, value: live).nextGeneration(after: live)
         if next.value != live { try map.put(next.key, next.value) }
     }
 
     private func writeRows(_ steps: ArraySlice<Step>, _ key: BatchKey) throws(BPFError) {
         let map = try need(key.table)
+        // Of another layout: nobody writes to it any more.
+        let isLeft = grown[key.table] != nil && map.isRelaid
         if steps.count == 1 || key.table.hasOneRow { for step in steps { try verify(step, in: map) } }
         switch key.action {
         case .create, .update:
@@ -34,7 +36,7 @@ extension KernelStore {
                 }
             }
             if key.table == .ports { rows = try placeInTraffic(rows, map) }
-            try map.put(rows)
+            if !isLeft { try map.put(rows) }
             // Until the programs step both maps get every row.
             if let copy = grown[key.table] { try copy.map.put(rows) }
         case .delete:
@@ -45,7 +47,7 @@ extension KernelStore {
                 if case .row(.foreign?, nil) = step.change, try map.value(of: row.key) != row.value { continue }
                 keys.append(row.key)
             }
-            try map.remove(keys)
+            if !isLeft { try map.remove(keys) }
             if key.table == .ports { slots = nil }
             if let copy = grown[key.table] { try copy.map.remove(keys) }
         }
@@ -58,9 +60,7 @@ extension KernelStore {
         // Read anew unless all goes well.
         self.slots = nil
         let placed = try slots.place(rows) { slot throws(BPFError) in
-            let key = withUnsafeBytes(of: slot) { Array($0) }
-            if let map = try open(.traffic), slot < map.capacity { try map.put(key, []) }
-            if let copy = grown[.traffic], slot < copy.map.capacity { try copy.map.put(key, []) }
+            try clearTraffic(slot)
         }
         self.slots = slots
         return placed

@@ -44,55 +44,27 @@ extension KernelStore {
             let row = RowBytes(key: Array($0), value: Array($1))
             if row.slot != 0 { slots.append(($0.loadUnaligned(as: UInt32.self), row.slot)) }
         }
+        let before = try openMap(Self.before("traffic"))
         var found: [HostStatus.Traffic] = []
         for (ifindex, slot) in slots {
-            guard let value = try map.value(of: withUnsafeBytes(of: slot) { Array($0) }) else { continue }
-            let sum = value.withUnsafeBytes { Self.sum($0) }
+            // The fields of mzr_traffic, in their order.
+            guard let sum = try counter("traffic", slot, map, before), sum.count >= 7 else { continue }
             found.append(
                 HostStatus.Traffic(
-                    ifindex: ifindex, interface: names[ifindex] ?? "", sentPackets: sum.sent_packets,
-                    sentBytes: sum.sent_bytes, receivedPackets: sum.received_packets,
-                    receivedBytes: sum.received_bytes, directPackets: sum.direct_packets,
-                    bouncerPackets: sum.bouncer_packets, dividerPackets: sum.divider_packets))
+                    ifindex: ifindex, interface: names[ifindex] ?? "", sentPackets: sum[0], sentBytes: sum[1],
+                    receivedPackets: sum[2], receivedBytes: sum[3], directPackets: sum[4], bouncerPackets: sum[5],
+                    dividerPackets: sum[6]))
         }
         return found.sorted { ($0.interface, $0.ifindex) < ($1.interface, $1.ifindex) }
     }
 
-    /// Of all CPUs.
-    private static func sum(_ value: UnsafeRawBufferPointer) -> mzr_traffic {
-        var sum = mzr_traffic()
-        for offset in stride(from: 0, to: value.count, by: MemoryLayout<mzr_traffic>.stride) {
-            let one = value.loadUnaligned(fromByteOffset: offset, as: mzr_traffic.self)
-            sum.sent_packets &+= one.sent_packets
-            sum.sent_bytes &+= one.sent_bytes
-            sum.received_packets &+= one.received_packets
-            sum.received_bytes &+= one.received_bytes
-            sum.direct_packets &+= one.direct_packets
-            sum.bouncer_packets &+= one.bouncer_packets
-            sum.divider_packets &+= one.divider_packets
-        }
-        return sum
-    }
-
     func drops() throws(BPFError) -> [HostStatus.Drop] {
         guard let map = try open("drops") else { return [] }
+        let before = try openMap(Self.before("drops"))
         var found: [HostStatus.Drop] = []
-        for reason in 0..<UInt32(min(map.capacity, Int(MZR_DROP_COUNT.rawValue))) {
-            guard let word = mzr_drop_word(reason), let text = mzr_drop_text(reason),
-                let value = try map.value(of: withUnsafeBytes(of: reason) { Array($0) })
-            else { continue }
-            var sum = mzr_drop()
-            value.withUnsafeBytes { bytes in
-                for offset in stride(from: 0, to: bytes.count, by: MemoryLayout<mzr_drop>.stride) {
-                    let one = bytes.loadUnaligned(fromByteOffset: offset, as: mzr_drop.self)
-                    sum.packets &+= one.packets
-                    sum.bytes &+= one.bytes
-                }
-            }
-            guard sum.packets > 0 else { continue }
-            found.append(
-                HostStatus.Drop(
-                    word: String(cString: word), text: String(cString: text), packets: sum.packets, bytes: sum.bytes))
+        for reason in 0..<UInt32(map.capacity) {
+            guard let sum = try counter("drops", reason, map, before), sum.count >= 2, sum[0] > 0 else { continue }
+            found.append(HostStatus.Drop(reason, packets: sum[0], bytes: sum[1]))
         }
         return found
     }
@@ -141,5 +113,17 @@ extension KernelStore {
         let lines = try HostCheck.text(of: "/proc/self/fdinfo/\(descriptor)").split(separator: "\n")
         let value = lines.first { $0.hasPrefix(word) }?.dropFirst(word.count).drop { $0 == "\t" || $0 == " " }
         return value.flatMap { Int($0) } ?? 0
+    }
+}
+
+extension HostStatus.Drop {
+    /// - Parameter reason: a number of enum mzr_drop_reason, or a later version's.
+    fileprivate init(_ reason: UInt32, packets: UInt64, bytes: UInt64) {
+        guard let word = mzr_drop_word(reason), let text = mzr_drop_text(reason) else {
+            self.init(
+                word: "reason-\(reason)", text: "a reason of another version, which this one does not know", packets: packets, bytes: bytes)
+            return
+        }
+        self.init(word: String(cString: word), text: String(cString: text), packets: packets, bytes: bytes)
     }
 }

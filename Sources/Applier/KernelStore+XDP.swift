@@ -77,7 +77,7 @@ extension KernelStore {
     private func loadBoundXDP(to ifindex: UInt32) throws(BPFError) -> Descriptor {
         let object = try BPFObject()
         for name in object.mapNames { if let map = try open(name) { try object.reuse(name, map.descriptor) } }
-        try object.setConstants()
+        try object.setConstants(key: secret() ?? .drawn())
         return try object.loadAlone(.xdpBound, boundTo: ifindex)
     }
 

@@ -26,9 +26,7 @@ public final class KernelStore: MapStore {
         self.directory = directory
         if forWriting {
             try HostCheck.prepare(directory: directory)
-            for name in try BPFFilesystem.names(in: directory) where name.hasSuffix(Self.nextSuffix) {
-                try BPFFilesystem.unpin(path(name))
-            }
+            try removeLeftovers()
             return
         }
         try HostCheck.kernel()
@@ -43,19 +41,55 @@ public final class KernelStore: MapStore {
     /// What a pin is called until it is renamed over its predecessor. bpffs allows no dots.
     static let nextSuffix = "_next"
 
-    func path(_ name: String) -> String { "\(directory)/\(name)" }
+    /// The generation that is being made: whoever opens a map or a program meanwhile means its.
+    var making: Generation?
+
+    /// Where the pins of the generation in force are.
+    private func root() throws(BPFError) -> String {
+        if let making { return "\(directory)/\(making.name)" }
+        return try Generation.inForce(in: directory).map { "\(directory)/\($0.name)" } ?? directory
+    }
+
+    func path(_ name: String) throws(BPFError) -> String { "\(try root())/\(name)" }
+
+    /// What is pinned by this name; nil if nothing is.
+    private func openPin(_ name: String, _ kind: String) throws(BPFError) -> Descriptor? {
+        while true {
+            let path = try path(name)
+            let raw = bpf_obj_get(path)
+            if raw < 0, failure(raw) == ENOENT {
+                // Between the look at the link and the look behind it, another generation may have come into force.
+                guard try self.path(name) != path else { return nil }
+                continue
+            }
+            return Descriptor(owning: try check(raw, "open", "\(kind) \(path)"))
+        }
+    }
 
     /// The pinned map of a table; nil if there is none.
     func open(_ table: Table) throws(BPFError) -> PinnedMap? { try open(table.rawValue) }
 
     func open(_ name: String) throws(BPFError) -> PinnedMap? {
-        try PinnedMap.open(BPFObject.spec(name), at: path(name))
+        guard let pin = try openPin(name, "map") else { return nil }
+        return try PinnedMap(BPFObject.spec(name), owning: pin)
+    }
+
+    /// The same for collections.
+    func openMap(_ name: String) throws(BPFError) -> OpenMap? {
+        guard let map = try open(name) else { return nil }
+        return OpenMap(map)
+    }
+
+    /// The pinned program; nil if there is none.
+    func openProgram(_ name: ProgramName) throws(BPFError) -> Descriptor? {
+        guard let pin = name.pin else { return nil }
+        return try openPin(pin, "program")
     }
 
     /// The pinned map of a table that must be there.
     func need(_ table: Table) throws(BPFError) -> PinnedMap {
         guard let map = try open(table) else {
-            throw BPFError("open", "map \(table.rawValue)", .unavailable("it is not pinned at \(path(table.rawValue))"))
+            throw BPFError("open", "map \(table.rawValue)", .unavailable("it is not pinned at \(try path(table.rawValue))"))
         }
         return map
     }

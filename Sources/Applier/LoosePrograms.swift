@@ -24,7 +24,7 @@ public final class LoosePrograms {
     public init(capacities: [Table: Int] = [:]) throws(BPFError) {
         let object = try BPFObject()
         for (table, capacity) in capacities { try object.resize(table.rawValue, to: capacity) }
-        try object.setConstants()
+        try object.setConstants(key: .drawn())
         try object.load()
         self.object = object
     }

@@ -1,13 +1,15 @@
 import CBPF
 import Planner
 
-/// What the embedded object says of a map; its capacity is the plan's affair.
+/// What the embedded object says of a map.
 struct MapSpec: Hashable, Sendable {
     var name: String
     var type: UInt32
     var keySize: Int
     var valueSize: Int
     var flags: UInt32
+    /// What the object says: of tables the plan's affair.
+    var capacity = 0
 
     /// Every field in which `info` differs, in words; the capacity may.
     func differences(from info: MapInfo) -> [String] {
@@ -19,8 +21,20 @@ struct MapSpec: Hashable, Sendable {
         return found
     }
 
-    var isPerCPU: Bool { type == BPF_MAP_TYPE_PERCPU_HASH.rawValue || type == BPF_MAP_TYPE_PERCPU_ARRAY.rawValue }
-    var isArray: Bool { type == BPF_MAP_TYPE_ARRAY.rawValue || type == BPF_MAP_TYPE_PERCPU_ARRAY.rawValue }
+    /// What an upgrade does with a map of another layout.
+    var mapClass: mzr_class { mzr_map_class(name) }
+
+    var isPerCPU: Bool { Self.isPerCPU(type) }
+
+    static func isPerCPU(_ type: UInt32) -> Bool {
+        type == BPF_MAP_TYPE_PERCPU_HASH.rawValue || type == BPF_MAP_TYPE_PERCPU_ARRAY.rawValue
+    }
+
+    var isArray: Bool { Self.isArray(type) }
+
+    static func isArray(_ type: UInt32) -> Bool {
+        type == BPF_MAP_TYPE_ARRAY.rawValue || type == BPF_MAP_TYPE_PERCPU_ARRAY.rawValue
+    }
 }
 
 /// What the kernel says of a map.

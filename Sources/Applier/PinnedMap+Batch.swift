@@ -5,18 +5,42 @@ extension PinnedMap {
     /// Beyond this a bigger batch gains nothing.
     static let batchSize = 256
 
-    /// Lends every row of a hash map in turn, in the kernel's order: bpf_map_lookup_batch. Rows that come or go
-    /// meanwhile may be missed, the others are not.
-    func forEach(_ body: (_ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) -> Void) throws(BPFError) {
+    /// Lends every row of a hash map in turn, in the kernel's order. Rows that come or go meanwhile may be missed, the others
+    /// are not.
+    ///
+    /// - Returns: how many rows say more than this version knows; they are left out.
+    @discardableResult
+    func forEach(_ body: (_ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) -> Void) throws(BPFError) -> Int {
+        guard isRelaid else {
+            try forEachAsItIs(body)
+            return 0
+        }
+        guard isOfKind else { return capacity }
+        var unreadable = 0
+        try forEachAsItIs { key, value in
+            guard let row = translate(key: key, value: value) else {
+                unreadable += 1
+                return
+            }
+            row.key.withUnsafeBytes { key in row.value.withUnsafeBytes { body(key, $0) } }
+        }
+        return unreadable
+    }
+
+    /// bpf_map_lookup_batch, of rows in the map's own layout.
+    private func forEachAsItIs(
+        _ body: (_ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) -> Void
+    ) throws(BPFError) {
+        let (keySize, valueSize) = (shape.keySize, shape.allValues)
         var size = Self.batchSize
-        var keys = UnsafeMutableRawBufferPointer.allocate(byteCount: size * spec.keySize, alignment: 8)
+        var keys = UnsafeMutableRawBufferPointer.allocate(byteCount: size * keySize, alignment: 8)
         var values = UnsafeMutableRawBufferPointer.allocate(byteCount: size * valueSize, alignment: 8)
         defer {
             keys.deallocate()
             values.deallocate()
         }
         // Where the next batch begins: a bucket's number in 4 bytes, or a key in kernels' generic way.
-        var position = [UInt8](repeating: 0, count: max(spec.keySize, 8))
+        var position = [UInt8](repeating: 0, count: max(keySize, 8))
         var next = position
         var isFirst = true
         var retries = 0
@@ -34,7 +58,7 @@ extension PinnedMap {
             case 0, ENOENT:
                 for index in 0..<Int(count) {
                     body(
-                        UnsafeRawBufferPointer(rebasing: keys[index * spec.keySize..<(index + 1) * spec.keySize]),
+                        UnsafeRawBufferPointer(rebasing: keys[index * keySize..<(index + 1) * keySize]),
                         UnsafeRawBufferPointer(rebasing: values[index * valueSize..<(index + 1) * valueSize]))
                 }
                 if error == ENOENT { return }
@@ -45,7 +69,7 @@ extension PinnedMap {
                 size *= 2
                 keys.deallocate()
                 values.deallocate()
-                keys = .allocate(byteCount: size * spec.keySize, alignment: 8)
+                keys = .allocate(byteCount: size * keySize, alignment: 8)
                 values = .allocate(byteCount: size * valueSize, alignment: 8)
             case EAGAIN, EINTR:
                 retries += 1
@@ -61,8 +85,9 @@ extension PinnedMap {
     /// The error's `completed` says how many rows at the front were written.
     func put(_ rows: [RowBytes]) throws(BPFError) {
         guard rows.count > 1 else { return try one(rows) { row throws(BPFError) in try put(row.key, row.value) } }
-        let keys = rows.flatMap(\.key)
-        let values = rows.flatMap { padded($0.value) }
+        try mayBeWritten()
+        let keys = rows.flatMap { padded($0.key, spec.keySize) }
+        let values = rows.flatMap { padded($0.value, valueSize) }
         var count = UInt32(rows.count)
         let result = bpf_map_update_batch(descriptor, keys, values, &count, nil)
         guard result < 0 else { return }
@@ -77,6 +102,8 @@ extension PinnedMap {
 
     /// Removes rows, as `put` writes them; rows that are not there are removed already.
     func remove(_ keys: [[UInt8]]) throws(BPFError) {
+        try mayBeWritten()
+        let keys = keys.map { padded($0, spec.keySize) }
         var done = 0
         while done < keys.count {
             let rest = keys[done...]

@@ -15,10 +15,18 @@ extension Record {
     /// The row of these bytes; nil for an array's row of zeros, which is one that was never written.
     init?(_ table: Table, key: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer) {
         if table.hasOneRow, value.allSatisfy({ $0 == 0 }) { return nil }
-        if let record = Self.decode(table, key: key, value: value), record.isEncoded(as: key, value) {
-            self = record
-        } else {
-            self = .foreign(table, key: Array(key), value: Array(value))
+        self = Self.known(table, key: key, value: value) ?? .foreign(table, key: Array(key), value: Array(value))
+    }
+
+    /// Nil: the bytes mean nothing to this version.
+    private static func known(_ table: Table, key: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer) -> Record? {
+        let size = table.rowSize
+        // Rows may be longer than what Swift knows of them.
+        guard let key = RowShape.fit(key, to: size.key), let value = RowShape.fit(value, to: size.value) else { return nil }
+        return key.withUnsafeBytes { key in
+            value.withUnsafeBytes { value in
+                decode(table, key: key, value: value).flatMap { $0.isEncoded(as: key, value) ? $0 : nil }
+            }
         }
     }
 
@@ -95,8 +103,33 @@ extension Record {
     }
 }
 
+extension Table {
+    /// Bytes of a key and a value, of one CPU; of `direct` the number of a map.
+    fileprivate var rowSize: (key: Int, value: Int) {
+        func size<K, V>(_ key: K.Type, _ value: V.Type) -> (key: Int, value: Int) {
+            (MemoryLayout<K>.size, MemoryLayout<V>.size)
+        }
+        return switch self {
+        case .config: size(UInt32.self, mzr_config.self)
+        case .hosts: size(UInt32.self, mzr_host.self)
+        case .vpcs: size(UInt32.self, mzr_vpc.self)
+        case .networks: size(mzr_network_key.self, mzr_network.self)
+        case .endpoints: size(mzr_endpoint_key.self, mzr_endpoint.self)
+        case .direct: size(UInt32.self, UInt32.self)
+        case .ports: size(UInt32.self, mzr_port.self)
+        case .portMACs: size(UInt32.self, mzr_port_mac.self)
+        case .traffic: size(UInt32.self, mzr_traffic.self)
+        case .names: size(UInt64.self, mzr_name.self)
+        case .waits: size(UInt64.self, UInt64.self)
+        case .datapath: size(UInt32.self, mzr_datapath.self)
+        case .applied: size(UInt32.self, mzr_applied.self)
+        }
+    }
+}
+
+/// The struct at the front of the bytes; nil: they are fewer.
 private func load<T: BitwiseCopyable>(_ type: T.Type, _ bytes: UnsafeRawBufferPointer) -> T? {
-    bytes.count == MemoryLayout<T>.size ? bytes.loadUnaligned(as: type) : nil
+    bytes.count >= MemoryLayout<T>.size ? bytes.loadUnaligned(as: type) : nil
 }
 
 private func both<A, B>(_ a: A?, _ b: B?) -> (A, B)? {
@@ -310,7 +343,7 @@ extension RowBytes {
         set {
             guard var port = value.withUnsafeBytes({ load(mzr_port.self, $0) }) else { return }
             port.slot = newValue
-            value = copy(port)
+            value = copy(port) + value.dropFirst(MemoryLayout<mzr_port>.size)
         }
     }
 
@@ -321,7 +354,7 @@ extension RowBytes {
             let now = live.withUnsafeBytes({ load(mzr_config.self, $0) })
         else { return self }
         value.generation = now.generation &+ 1
-        return RowBytes(key: key, value: copy(value))
+        return RowBytes(key: key, value: copy(value) + self.value.dropFirst(MemoryLayout<mzr_config>.size))
     }
 }
 

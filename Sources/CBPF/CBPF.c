@@ -7,6 +7,7 @@
 #include <bpf/btf.h>
 #include <errno.h>
 #include <linux/ethtool.h>
+#include <linux/membarrier.h>
 #include <linux/sockios.h>
 #include <net/if.h>
 #include <string.h>
@@ -120,7 +121,8 @@ int mzr_receive_vlan_offload_off(int socket, const char *interface)
 	return result > 0 ? -EOPNOTSUPP : result;
 }
 
-int mzr_set_constant(struct bpf_object *object, const char *name, const void *value, size_t size)
+/* Where a constant of the object's .rodata is: 0, or a negative errno as below. */
+static int find_constant(struct bpf_object *object, const char *name, size_t size, char **found)
 {
 	const struct btf *btf = bpf_object__btf(object);
 	struct bpf_map *map;
@@ -149,11 +151,46 @@ int mzr_set_constant(struct bpf_object *object, const char *name, const void *va
 				continue;
 			if (variable->size != size || variable->offset + size > length)
 				return -EINVAL;
-			memcpy(bytes + variable->offset, value, size);
+			*found = bytes + variable->offset;
 			return 0;
 		}
 	}
 	return -ENOENT;
+}
+
+int mzr_set_constant(struct bpf_object *object, const char *name, const void *value, size_t size)
+{
+	char *place = NULL;
+	int result = find_constant(object, name, size, &place);
+
+	if (!result)
+		memcpy(place, value, size);
+	return result;
+}
+
+int mzr_get_constant(struct bpf_object *object, const char *name, void *value, size_t size)
+{
+	char *place = NULL;
+	int result = find_constant(object, name, size, &place);
+
+	if (!result)
+		memcpy(value, place, size);
+	return result;
+}
+
+enum mzr_class mzr_map_class(const char *name)
+{
+#define MZR_X(map, class)                                                                                    \
+	if (!strcmp(name, #map))                                                                             \
+		return MZR_CLASS_##class;
+	MZR_MAPS(MZR_X)
+#undef MZR_X
+	return MZR_CLASS_SCRATCH;
+}
+
+int mzr_await_programs(void)
+{
+	return syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) < 0 ? -errno : 0;
 }
 
 const __u32 mzr_tc_ingress_parent = TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS);

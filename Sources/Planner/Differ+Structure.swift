@@ -9,8 +9,10 @@ extension Differ {
             let capacity = observation.capacities[table] ?? 0
             let needed = table.hasOneRow ? 1 : meanwhileCount(table)
             let wanted = Capacity.wanted(rows: needed, now: capacity, table)
-            guard wanted != capacity else { continue }
-            if table.isReadByPrograms { resized = true }
+            let isRelaid = observation.relaid.contains(table)
+            guard wanted != capacity || isRelaid else { continue }
+            // All maps of one layout come into force together, with the programs.
+            if table.isReadByPrograms || isRelaid { resized = true }
             schedule(
                 .capacity, .add, .capacity(table, from: capacity, to: wanted), "table \(table.rawValue)", at: nil)
         }

@@ -21,13 +21,14 @@ struct Differ {
     /// The rows of `names` when the plan is done, notes included.
     private(set) var namesNext: [UInt64: String] = [:]
 
-    var live: Image { observation.image }
+    /// What the plan builds on: the live rows, and those that `refill` writes.
+    private(set) var live: Image
     var next: Image { meanwhile.next }
     var final: Image { meanwhile.final }
 
     /// The order of a plan's steps: make before break.
     enum Rank: Int, Comparable {
-        case capacity, disown, programs, foreign, waits, release, devices, base, ports, attach, datapath
+        case capacity, refill, disown, programs, foreign, waits, release, devices, base, ports, attach, datapath
         case leaving, sending, endpoints, lengths, networks, vpcs, arrivals, configure
         case detach, removeVPCs, removeNetworks, removeEndpoints, shrink, removePorts, removeDevices, removeHosts
         case waited, applied
@@ -42,6 +43,7 @@ struct Differ {
         self.base = base
         self.host = host
         self.observation = observation
+        live = observation.image
         var byIndex: [UInt32: String] = [:]
         for interface in observation.interfaces { byIndex[interface.ifindex] = interface.name }
         meanwhile = Meanwhile(
@@ -53,6 +55,7 @@ struct Differ {
     var orderedSteps: [Step] { due.map(\.step) }
 
     mutating func run(commit: String) {
+        refill()
         let start = release()
         diffBase()
         diffDevices()
@@ -96,6 +99,17 @@ struct Differ {
     }
 
     // MARK: Rows
+
+    /// Writes rows that another version's tables have, but this one cannot read, as the commit wants them, before its programs
+    /// need them.
+    private mutating func refill() {
+        for table in observation.unreadable.sorted() where table.isReadByPrograms {
+            for record in next.records(of: table) where live.value(of: record) == nil {
+                schedule(.refill, .add, before: nil, after: record)
+                live.put(record)
+            }
+        }
+    }
 
     /// Takes away first what would lead into another VPC, or to another endpoint, once its place is taken: rows of a
     /// VNI that passes to another VPC, and rows of an interface that passes to another endpoint.

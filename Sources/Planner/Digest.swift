@@ -116,6 +116,14 @@ extension Observation {
             hash.combine(capacity)
             sum &+= hash.value
         }
+        for (what, tables) in [("relaid", relaid), ("unreadable", unreadable)] {
+            for table in tables {
+                var hash = StableHash()
+                hash.combine(what)
+                hash.combine(table.rawValue)
+                sum &+= hash.value
+            }
+        }
         for attachment in attachments {
             var hash = StableHash()
             hash.combine(attachment.interface)

@@ -60,6 +60,25 @@ public struct Image: Hashable, Sendable {
         }
     }
 
+    /// The rows of a table, those that mean nothing left out.
+    func records(of table: Table) -> [Record] {
+        switch table {
+        case .config: config.map { [.config($0)] } ?? []
+        case .hosts: hosts.map { .host($0, $1) }
+        case .vpcs: vpcs.map { .vpc($0, $1) }
+        case .networks: networks.map { .network($0, $1) }
+        case .endpoints: endpoints.map { .endpoint($0, $1) }
+        case .direct: direct.map { .direct($0, capacity: $1) }
+        case .ports: ports.map { .port($0, $1) }
+        case .portMACs: portMACs.map { .portMAC($0, $1) }
+        case .traffic: []
+        case .names: names.map { .name($0, $1) }
+        case .waits: waits.map { .wait(digest: $0, since: $1) }
+        case .datapath: datapath.map { [.datapath($0)] } ?? []
+        case .applied: applied.map { [.applied($0)] } ?? []
+        }
+    }
+
     /// Rows in a table, those that mean nothing included: they take room too.
     public func count(_ table: Table) -> Int {
         let strangers = foreign.isEmpty || table.hasOneRow ? 0 : foreign.count { $0.table == table }

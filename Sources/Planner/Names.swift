@@ -80,6 +80,7 @@ struct Names {
             return ([new].filter { !$0.isEmpty } + was).joined(separator: ", ")
         case .row(let before, let after): return (after ?? before).map(value) ?? ""
         case .capacity(_, from: 0, let to): return "room for \(to) rows"
+        case .capacity(_, let from, let to) where from == to: return "as this version lays it out"
         case .capacity(_, let from, let to): return "room for \(from) -> \(to) rows"
         case .programs(let from, let to):
             let new = String(to, radix: 16)

@@ -5,6 +5,10 @@ public struct Observation: Hashable, Sendable {
     public var image: Image
     /// Largest number of rows of each pinned map; a table that is missing has no map yet.
     public var capacities: [Table: Int]
+    /// Tables whose map another version laid out.
+    public var relaid: Set<Table>
+    /// Those of them with rows that say more than this version knows: `image` lacks these.
+    public var unreadable: Set<Table>
     /// Whether the programs that run use the pinned maps and no others.
     public var programsUsePinnedMaps: Bool
     public var interfaces: [Interface]
@@ -22,12 +26,15 @@ public struct Observation: Hashable, Sendable {
     public var now: UInt64
 
     public init(
-        image: Image = Image(), capacities: [Table: Int] = [:], programsUsePinnedMaps: Bool = true,
+        image: Image = Image(), capacities: [Table: Int] = [:], relaid: Set<Table> = [], unreadable: Set<Table> = [],
+        programsUsePinnedMaps: Bool = true,
         interfaces: [Interface] = [], attachments: Set<Attachment> = [], devices: [Device] = [],
         ipsec: [IPsecPolicy] = [], elsewhere: MapsElsewhere? = nil, programs: UInt64 = 0, now: UInt64 = 0
     ) {
         self.image = image
         self.capacities = capacities
+        self.relaid = relaid
+        self.unreadable = unreadable
         self.programsUsePinnedMaps = programsUsePinnedMaps
         self.interfaces = interfaces
         self.attachments = attachments

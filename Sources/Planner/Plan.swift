@@ -29,7 +29,7 @@ public enum Change: Hashable, Sendable {
     /// Creates a row (`before` nil), replaces its value, or removes it (`after` nil). `before` is the value that the
     /// step expects to find.
     case row(before: Record?, after: Record?)
-    /// Creates the map (`from` 0), or a copy of another capacity that takes its place.
+    /// Creates the map (`from` 0), or a copy of another capacity that takes its place. Where both are equal, of another layout.
     case capacity(Table, from: Int, to: Int)
     /// Loads the programs of this version's object and puts them in place of the old ones.
     case programs(from: UInt64, to: UInt64)

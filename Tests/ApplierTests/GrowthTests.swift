@@ -90,7 +90,8 @@ struct GrowthTests {
             let value = (0..<map.valueSize).map { UInt8(truncatingIfNeeded: $0 / MemoryLayout<mzr_traffic>.size + 1) }
             try map.put([2, 0, 0, 0], value)
             try store.succeed([Samples.capacity(.traffic, from: 64, to: 128), Samples.programs])
-            #expect(try store.need(.traffic).value(of: [2, 0, 0, 0]) == value)
+            // Programs write to the new one at once: what was counted before goes on beside it.
+            #expect(try store.need(.traffic).value(of: [2, 0, 0, 0])?.allSatisfy { $0 == 0 } == true)
             let cpus = map.valueSize / MemoryLayout<mzr_traffic>.size
             let expected = (1...cpus).reduce(UInt64(0)) { $0 + UInt64($1) * 0x0101_0101_0101_0101 }
             #expect(try store.status().traffic.map(\.sentBytes) == [0, expected])
@@ -171,7 +172,7 @@ struct GrowthTests {
                 #expect(try next.observe().programsUsePinnedMaps)
                 #expect(try next.observe().attachments == Set(places))
             }
-            #expect(!BPFFilesystem.exists(store.path("endpoints_next")))
+            #expect(try !BPFFilesystem.exists(store.path("endpoints_next")))
             let slots = Descriptor(owning: try check(bpf_obj_get(store.path("programs")), "open", "the slots"))
             try check(bpf_map_delete_elem(slots.raw, [1, 0, 0, 0] as [UInt8]), "empty", "a slot")
             #expect(try !store.observe().programsUsePinnedMaps)

@@ -110,22 +110,30 @@ struct KernelStoreRowTests {
         }
     }
 
-    @Test("a map of another layout is refused before anything is written, with all that differs")
-    func otherLayout() async throws {
+    @Test("a map of another kind is not written to, and another takes its place")
+    func otherKind() async throws {
         try await NetworkNamespace.run { host in
             let store = try KernelStore(directory: host.bpffs, forWriting: true)
             let map = Descriptor(
                 owning: try check(
                     bpf_map_create(BPF_MAP_TYPE_ARRAY, "endpoints", 4, 8, 5, nil), "create", "a map"))
             try check(bpf_obj_pin(map.raw, "\(host.bpffs)/endpoints"), "pin", "a map")
-            let error = try #require(throws: BPFError.self) { try store.observe() }
-            guard case .unsupportedLayout(let fields) = error.cause else {
-                Issue.record("\(error)")
+            let seen = try store.observe()
+            #expect(seen.relaid == [.endpoints] && seen.unreadable == [.endpoints] && seen.image == Image())
+            let rows = Samples.endpoints(0..<3).map { Samples.row(nil, $0) }
+            let failed = try #require(Executor.apply(Samples.plan(rows), to: store).failed)
+            guard case .unsupportedLayout(let fields) = failed.error.cause else {
+                Issue.record("\(failed.error)")
                 return
             }
             #expect(fields.count == 4)
-            #expect(error.description.contains("keys of 4 bytes instead of 20"))
-            #expect(try Detach.run(directory: host.bpffs) == ["pin \(host.bpffs)/endpoints"])
+            #expect(failed.error.description.contains("keys of 4 bytes instead of 20"))
+            let others = Table.allCases.filter { $0 != .endpoints }.map { Samples.capacity($0, to: $0.hasOneRow ? 1 : 64) }
+            try store.succeed(others + [Samples.capacity(.endpoints, from: 5, to: 64)] + rows + [Samples.programs])
+            let then = try store.observe()
+            #expect(then.relaid.isEmpty && then.unreadable.isEmpty && then.image.endpoints.count == 3 && then.programsUsePinnedMaps)
+            _ = try Detach.run(directory: host.bpffs)
+            #expect(!BPFFilesystem.exists(host.bpffs))
         }
     }
 
@@ -137,7 +145,7 @@ struct KernelStoreRowTests {
             let steps = [Samples.capacity(.endpoints, to: 4096)] + rows.map { Samples.row(nil, $0) }
             #expect(Executor.apply(Samples.plan(steps), to: store).failed == nil)
             let others = Samples.endpoints(100_000..<102_000).compactMap(\.bytes)
-            let path = store.path("endpoints")
+            let path = try store.path("endpoints")
             let churn = Beside {
                 let map = bpf_obj_get(path)
                 defer { close(map) }

@@ -58,7 +58,7 @@ extension LabFixture {
     }
 
     /// Runs `body`, which cannot suspend, with this thread in a host's network namespace.
-    private func within<Value>(_ host: String, _ body: () throws -> Value) throws -> Value {
+    public func within<Value>(_ host: String, _ body: () throws -> Value) throws -> Value {
         let (own, target) = (
             open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC), open("/run/netns/\(namespace(host: host))", O_RDONLY | O_CLOEXEC)
         )

@@ -51,6 +51,16 @@ int mzr_receive_vlan_offload_off(int socket, const char *interface);
  * bitfields.
  */
 int mzr_set_constant(struct bpf_object *object, const char *name, const void *value, size_t size);
+int mzr_get_constant(struct bpf_object *object, const char *name, void *value, size_t size);
+
+/* The class of the map of that name. */
+enum mzr_class mzr_map_class(const char *name);
+
+/*
+ * Returns 0 once no CPU runs a program that was taken out of its place before the call: membarrier(2), which
+ * waits for an RCU grace period. -EINVAL where the kernel cannot say so (nohz_full).
+ */
+int mzr_await_programs(void);
 
 /*
  * tcx (Linux 6.6): the programs of one direction of an interface that tc runs before its filters. Shims

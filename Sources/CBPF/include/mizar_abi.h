@@ -11,6 +11,47 @@
 
 #include <linux/types.h>
 
+/*
+ * Which layout these tables have. It goes up with any change of a pinned map's keys, values or type, and is
+ * in the name of the folder that the maps are pinned in. What an upgrade does with a map of another layout is
+ * by its class. A row grows at its end, and zeros there mean what the shorter row meant: then a longer row is
+ * read by who knows the shorter one, as long as its end is zero, and needs no migration. A field never
+ * changes its meaning. These never change: waits, applied, datapath, mark, secret, programs.
+ */
+#define MZR_LAYOUT 1
+
+enum mzr_class {
+	MZR_CLASS_SCRATCH =
+		0, /* the programs' own, made anew with them; the class of every map that is not below */
+	MZR_CLASS_DESIRED,  /* rows that the reconciler writes: translated, or written anew from the commit */
+	MZR_CLASS_LEARNED,  /* rows that the programs write: translated, or learned again */
+	MZR_CLASS_COUNTERS, /* never go back: the total of a map that is given up goes on in its map
+			       `…_before` */
+	MZR_CLASS_BEFORE,   /* those totals */
+	MZR_CLASS_WIRING,   /* what every attached program holds: kept */
+};
+
+#define MZR_MAPS(X)                                                                                          \
+	X(config, DESIRED)                                                                                   \
+	X(hosts, DESIRED)                                                                                    \
+	X(vpcs, DESIRED)                                                                                     \
+	X(networks, DESIRED)                                                                                 \
+	X(endpoints, DESIRED)                                                                                \
+	X(ports, DESIRED)                                                                                    \
+	X(names, DESIRED)                                                                                    \
+	X(waits, DESIRED)                                                                                    \
+	X(datapath, DESIRED)                                                                                 \
+	X(applied, DESIRED)                                                                                  \
+	X(direct, LEARNED)                                                                                   \
+	X(port_macs, LEARNED)                                                                                \
+	X(traffic, COUNTERS)                                                                                 \
+	X(drops, COUNTERS)                                                                                   \
+	X(traffic_before, BEFORE)                                                                            \
+	X(drops_before, BEFORE)                                                                              \
+	X(programs, WIRING)                                                                                  \
+	X(mark, WIRING)                                                                                      \
+	X(secret, WIRING)
+
 /* Limits. */
 #define MZR_MEMBERS_MAX 64   /* bouncers of a network, dividers of a VPC: what a row has room for */
 #define MZR_LENGTHS4_MAX 33  /* distinct IPv4 prefix lengths: 0..32 */
@@ -291,6 +332,12 @@ struct mzr_name {
  * network namespace of their own chooses marks and indices of interfaces there, and must not know it. 0: none
  * yet. */
 
+/* secret: one row, 16 bytes. The key that answers to questions are proven with. The loader draws it once, and
+ * gives it to each version's programs as a constant: what one of them asked, the next one understands. */
+struct mzr_secret {
+	__u64 key[2];
+};
+
 /* programs: slots of the program array that the entry programs jump through: one write replaces a program
  * on every port at once. Its length never changes, since every port's entry program holds this very array. */
 #define MZR_PROGRAM_SLOTS 64
@@ -366,5 +413,6 @@ MZR_ASSERT_SIZE(mzr_config, 32);
 MZR_ASSERT_SIZE(mzr_applied, 56);
 MZR_ASSERT_SIZE(mzr_datapath, 16);
 MZR_ASSERT_SIZE(mzr_name, 256);
+MZR_ASSERT_SIZE(mzr_secret, 16);
 
 #endif /* MIZAR_ABI_H */
