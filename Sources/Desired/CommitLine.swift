@@ -13,16 +13,22 @@ public final class CommitLine {
         /// rewrote the history, or the head is older. It has those two commits and none between: what lies there was judged by guards
         /// of a time before the base, and is nothing that a host with the base went through.
         case aside
+        /// With the base, and what lies between is too much to be read: as `aside`.
+        case whole
     }
 
-    public let start: Start
+    public private(set) var start: Start
     /// Oldest first; the last one is the head.
-    public let commits: [String]
+    public private(set) var commits: [String]
 
     private let repository: Repository
     private let path: String?
-    /// Of `aside`: the commits that the head has and the base has not. Their messages are about the step from the one to the other.
-    private let brought: [String]
+    private let deadlineSeconds: Int
+    /// Of `aside` and `whole`: the commits that the head has and the base has not. Their messages are about the step from the one to
+    /// the other.
+    private var brought: [String]
+    private var spent = ReadCost()
+    var limits = ReadLimits.Line()
     /// The commit that was read last, so that of the next one only what differs is read.
     private var last: (tree: SourceTree, topology: Topology?)?
 
@@ -34,11 +40,13 @@ public final class CommitLine {
     /// - Parameters:
     ///   - base: the id of the commit that was applied; nil: unknown.
     ///   - head: the id of a commit.
+    ///   - deadlineSeconds: how long one commit may take to be read.
     public init(
-        repo: String, path: String? = nil, cache: String? = nil, from base: String?, to head: String
+        repo: String, path: String? = nil, cache: String? = nil, from base: String?, to head: String, deadlineSeconds: Int = 60
     ) throws(DesiredError) {
         repository = try Repository.open(repo, cache: cache)
         self.path = path
+        self.deadlineSeconds = deadlineSeconds
         let back = try repository.firstParents(of: head, until: base, most: Self.reach)
         if let base, back.last == base {
             (start, commits, brought) = (.base, back.reversed(), [])
@@ -54,8 +62,17 @@ public final class CommitLine {
 
     /// Nil if the commit has errors, or no such folder, or cannot be read whole: no host has ever applied it. Whoever compares goes
     /// on from the commit before it, so nothing that it takes away passes unseen.
-    public func topology(of commit: String) -> Topology? {
-        guard let tree = try? repository.tree(commit: commit, path: path, reusing: last?.tree) else { return nil }
+    ///
+    /// - Throws: if it takes too long.
+    public func topology(of commit: String) throws(DesiredError) -> Topology? {
+        let tree: SourceTree
+        do throws(DesiredError) {
+            tree = try repository.tree(
+                commit: commit, path: path, reusing: last?.tree, deadlineSeconds: deadlineSeconds, spending: &spent)
+        } catch {
+            if error.isTooSlow { throw error }
+            return nil
+        }
         // Most commits of a repository that has more in it change nothing here.
         if let last, !tree.files.isEmpty, tree.files == last.tree.files { return last.topology }
         let topology = TopologyReader.read(tree).topology
@@ -63,9 +80,27 @@ public final class CommitLine {
         return topology
     }
 
+    /// Whether the commits that were read so far are more than a line may have: a fixed measure, the same on every machine.
+    public var isTooMuch: Bool { start != .whole && spent.isBeyond(limits) }
+
+    /// For a line whose beginning was read as another's.
+    public func goOn(from other: CommitLine) { (spent, last) = (other.spent, other.last) }
+
+    /// Makes it a line of two, the base and the head; of the head alone where the base is unknown.
+    public func shorten() throws(DesiredError) {
+        guard let head = commits.last, let first = commits.first else { return }
+        (spent, last) = (ReadCost(), nil)
+        switch start {
+        case .window: commits = [head]
+        case .base, .aside, .whole:
+            (start, commits) = (.whole, first == head ? [head] : [first, head])
+            brought = try repository.walk(from: [head], without: [first], most: Self.reach)
+        }
+    }
+
     /// Whether the commit, or one that it merges, has the trailer `name: value` in its message.
     public func has(trailer name: String, _ value: String, _ commit: String) throws(DesiredError) -> Bool {
-        let concerned = start == .aside ? brought : try repository.merged(by: commit, most: Self.reach)
+        let concerned = start == .aside || start == .whole ? brought : try repository.merged(by: commit, most: Self.reach)
         return concerned.contains { repository.message(of: $0, says: name, value) }
     }
 }

@@ -13,18 +13,36 @@ extension Repository {
     public func tree(
         commit: String, path: String? = nil, reusing held: SourceTree? = nil, deadlineSeconds: Int? = nil
     ) throws(DesiredError) -> SourceTree {
+        var spent = ReadCost()
+        return try tree(commit: commit, path: path, reusing: held, deadlineSeconds: deadlineSeconds, spending: &spent)
+    }
+
+    /// The same, and adds what it cost.
+    func tree(
+        commit: String, path: String?, reusing held: SourceTree?, deadlineSeconds: Int?, spending spent: inout ReadCost
+    ) throws(DesiredError) -> SourceTree {
         let object = try lookup(commit)
         defer { git_commit_free(object) }
         return try tree(
-            id: git_commit_tree_id(object), path: path, commit: commit, reusing: held, deadlineSeconds: deadlineSeconds)
+            id: git_commit_tree_id(object), path: path, commit: commit, reusing: held, deadlineSeconds: deadlineSeconds,
+            spending: &spent)
     }
 
     /// The same of a tree that need not be a commit's; `commit` is what the result says it is of.
     func tree(
         id: UnsafePointer<git_oid>?, path: String?, commit: String, reusing held: SourceTree? = nil, deadlineSeconds: Int? = nil
     ) throws(DesiredError) -> SourceTree {
+        var spent = ReadCost()
+        return try tree(id: id, path: path, commit: commit, reusing: held, deadlineSeconds: deadlineSeconds, spending: &spent)
+    }
+
+    private func tree(
+        id: UnsafePointer<git_oid>?, path: String?, commit: String, reusing held: SourceTree?, deadlineSeconds: Int?,
+        spending spent: inout ReadCost
+    ) throws(DesiredError) -> SourceTree {
         let folder = try Self.normalized(path)
         var intake = TreeIntake(subject: "commit \(commit) of \(name)", deadlineSeconds: deadlineSeconds)
+        defer { spent.add(intake) }
         try GitObjects(self).withSmallTree(id, "commit \(commit) of \(name)") { root throws(DesiredError) in
             try GitTreeWalk(try GitObjects(self), root: root, folder: folder, held: held).run(commit: commit, &intake)
         }
@@ -49,4 +67,17 @@ extension Repository {
         }
         return parts.joined(separator: "/")
     }
+}
+
+/// What reading several commits has cost.
+struct ReadCost: Hashable, Sendable {
+    private(set) var bytes = 0
+    private(set) var entries = 0
+
+    mutating func add(_ intake: TreeIntake) {
+        bytes += intake.parsedBytes
+        entries += intake.meter.entries
+    }
+
+    func isBeyond(_ limits: ReadLimits.Line) -> Bool { bytes > limits.bytes || entries > limits.entries }
 }

@@ -18,6 +18,13 @@ enum ReadLimits {
     /// Errors that are listed, and warnings. Reading ends at the last one: a tree of nothing but mistakes costs no more.
     static let listed = 1000
 
+    /// What is read of all commits between two: of each what the one before it has not alike. A million endpoints of which all are
+    /// changed once are as much as one read.
+    struct Line {
+        var bytes = ReadLimits.bytes
+        var entries = 40 * ReadLimits.entries
+    }
+
     /// What is looked at to warn of files that are skipped. More is not looked at; no verdict depends on it.
     enum Skipped {
         static let entries = 10_000
@@ -49,11 +56,12 @@ struct ReadMeter {
     /// - Throws: if it takes too long. That says nothing about the tree: whoever reads it again may have more luck.
     mutating func countEntry() throws(DesiredError) -> String? {
         entries += 1
-        if entries % 256 == 0, let deadline, ContinuousClock.now > deadline {
-            throw DesiredError(
-                "read", subject, cause: "not done within \(seconds) second\(seconds == 1 ? "" : "s"); --fetch-timeout gives it more")
-        }
+        if entries % 256 == 0 { try checkTime() }
         return entries > ReadLimits.entries ? "more than 250,000 files and folders" : nil
+    }
+
+    func checkTime() throws(DesiredError) {
+        if let deadline, ContinuousClock.now > deadline { throw .tooSlow("read", subject, seconds: seconds) }
     }
 
     mutating func countFile() -> String? {

@@ -8,6 +8,8 @@ struct TreeIntake {
     private(set) var files: [SourceFile] = []
     private(set) var skipped: [Diagnostic] = []
     private(set) var meter: ReadMeter
+    /// Bytes of files that were parsed, not taken from another commit.
+    private(set) var parsedBytes = 0
     /// Whether the walk must end.
     private(set) var isOver = false
     private var errors = 0
@@ -62,6 +64,8 @@ struct TreeIntake {
     /// - Parameter id: of its content, if that is known beforehand.
     /// - Parameter size: is asked for contents that are new.
     mutating func wants(_ path: String, id: String?, size: () throws(DesiredError) -> Int) throws(DesiredError) -> Bool {
+        // One file may take a second.
+        try meter.checkTime()
         let copy = id.flatMap { known[$0] }
         let bytes = if let copy { copy.bytes } else { try size() }
         guard wants(path, bytes: bytes, id: id) else { return false }
@@ -86,6 +90,7 @@ struct TreeIntake {
     /// Reads a topology file.
     mutating func take(_ path: String, bytes: UnsafeRawBufferPointer, id: String) {
         if let copy = known[id] { return takeCopy(path, id: id, of: copy.first) }
+        parsedBytes += bytes.count
         take(SourceFile(path: path, bytes: bytes, id: id), bytes: bytes.count)
     }
 

@@ -9,6 +9,9 @@ import Topology
 /// A round has two parts. *take* gets the newest commit; where that fails, the host stays on the one that it has. *repair* makes the
 /// host match the commit that was taken last. Either is tried again soon after it has failed, by itself.
 final class Daemon {
+    /// How long guards judge commits before the host is looked at again.
+    private static let slice = Duration.seconds(1)
+
     private let reconciliation: Reconciliation
     private let interval: Interval
     private let waiter: Waiter
@@ -17,6 +20,8 @@ final class Daemon {
     /// Held between the rounds, too: whoever came in between would be undone by the next.
     private var lock: HostLock
     private var desired: Reconciliation.Desired?
+    /// A newer commit, which guards have not judged to the end yet.
+    private var unjudged: Reconciliation.Desired?
     /// The commit that has errors. Others read it in vain, too, so it is read once.
     private var wrong: InvalidTopology?
     private var troubles: Troubles
@@ -45,12 +50,17 @@ final class Daemon {
         var mayTake = true
         var isReady = false
         while true {
-            if mayTake || desired == nil { try take() }
+            if mayTake || (desired == nil && unjudged == nil) {
+                try take()
+            } else if let unjudged {
+                try take(judging: unjudged)
+            }
             let soonest = repair()
             let status = report.status(trouble: troubles.first)
             if isReady { manager.status(status) } else { manager.ready(status) }
             isReady = true
-            let event = waiter.wait(until: min(fetchTime, soonest ?? Int.max), pulse: manager.watchdog.map { $0 / 4 }, manager.isAlive)
+            let next = unjudged == nil ? min(fetchTime, soonest ?? Int.max) : 0
+            let event = waiter.wait(until: next, pulse: manager.watchdog.map { $0 / 4 }, manager.isAlive)
             switch event {
             case .stop:
                 manager.stopping()
@@ -70,18 +80,33 @@ final class Daemon {
 
     /// Gets the newest commit, or keeps the one that the host has: in memory, or else in the repository or its mirror.
     ///
+    /// - Parameter held: a newest commit that is fetched and read already.
     /// - Throws: `UnknownHost` if no commit names this host, neither now nor when it was applied last.
-    private func take() throws {
+    private func take(judging held: Reconciliation.Desired? = nil) throws {
+        var read: Reconciliation.Desired?
         do {
-            let newest = try waiter.endingAtSignals(logger) { try reconciliation.newest(keeping: desired, wrong: wrong) }
+            let newest = try waiter.endingAtSignals(logger) {
+                let newest = try held ?? reconciliation.newest(keeping: unjudged ?? desired, wrong: wrong)
+                read = newest
+                if newest.commit != desired?.commit || newest.commit.isEmpty {
+                    try reconciliation.judge(newest, until: .now.advanced(by: Self.slice))
+                }
+                return newest
+            }
+            unjudged = nil
             wrong = nil
             troubles.over(.fetching)
             try reconciliation.recognize(newest)
             desired = newest
             troubles.over(.reading)
             failedTakes = 0
+        } catch let error as Unjudged {
+            if unjudged == nil { logger.info("\(error); the host is repaired meanwhile") }
+            unjudged = read
+            if desired == nil { desired = reconciliation.lastApplied() }
         } catch {
             failedTakes += 1
+            unjudged = nil
             if desired == nil { desired = reconciliation.lastApplied() }
             if error is UnknownHost, desired == nil { throw error }
             let held = desired.map { $0.commit.isEmpty ? "what was read before" : "commit \($0.commit)" }
@@ -97,7 +122,7 @@ final class Daemon {
             }
         }
         manager.isAlive()
-        fetchTime = Waiter.now() + pause(after: failedTakes)
+        if held == nil || failedTakes > 0 { fetchTime = Waiter.now() + pause(after: failedTakes) }
     }
 
     /// Makes the host match the commit that was taken last.

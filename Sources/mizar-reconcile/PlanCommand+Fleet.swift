@@ -51,9 +51,10 @@ extension PlanCommand {
             return Reconciliation.Desired(topology: topology, commit: base.commit, warnings: result.diagnostics)
         }
         let line = try CommitLine(
-            repo: source.repo, path: source.revision.path, cache: source.revision.cache, from: nil, to: base.commit)
-        for commit in line.commits.dropLast().reversed() {
-            guard let topology = line.topology(of: commit) else { continue }
+            repo: source.repo, path: source.revision.path, cache: source.revision.cache, from: nil, to: base.commit,
+            deadlineSeconds: source.revision.fetchTimeout)
+        for commit in line.commits.dropLast().reversed() where !line.isTooMuch {
+            guard let topology = try line.topology(of: commit) else { continue }
             Output.complain(
                 "warning: commit \(base.commit.prefix(12)), the base, has errors, so no host has applied it; the plan begins at "
                     + "\(commit.prefix(12)), the newest commit before it without errors")

@@ -23,15 +23,28 @@ struct Decision {
     var refused: [RefusedCommit] = []
 }
 
-/// The last decision, and what was said about it: `run` asks for the same again and again.
+/// The last decision, what was said about it, and how far the next one has come: `run` asks for the same again and again.
 final class DecisionMemory {
     fileprivate var last: (head: String, applied: String?, decision: Decision)?
+    fileprivate var walk: GuardWalk?
     fileprivate var note = ""
+}
+
+/// A head that is not judged yet: there is more to read between it and what the host applied than one look takes in.
+struct Unjudged: Error, CustomStringConvertible {
+    let head: String
+    let done: Int
+    let commits: Int
+
+    var description: String { "\(done) of the \(commits) commits up to \(head.prefix(12)) are judged by guards so far" }
 }
 
 extension Reconciliation {
     /// What this host does about `head`, from what it has applied.
-    func decide(_ head: Desired, _ image: Image) throws -> Decision {
+    ///
+    /// - Parameter end: when to stop, and throw `Unjudged`; the next call goes on from there. Nil: after the time that a fetch may take.
+    @discardableResult
+    func decide(_ head: Desired, _ image: Image, until end: ContinuousClock.Instant? = nil) throws -> Decision {
         let applied = image.applied?.commit
         if !head.commit.isEmpty, applied == head.commit {
             memory.last = nil
@@ -41,53 +54,58 @@ extension Reconciliation {
         if head.commit.isEmpty {
             return compareRows(of: image, with: Decision(taken: head, base: topology(of: applied)), note: "a folder has no history")
         }
-        if let last = memory.last, last.head == head.commit, last.applied == applied { return last.decision }
-        let decision = try walk(to: head, image)
+        if let last = memory.last, last.head == head.commit {
+            if last.applied == applied { return last.decision }
+            if let taken = last.decision.taken, taken.commit == applied {
+                // It has come to what was decided; guards keep it from the rest as before.
+                let decision = Decision(taken: taken, base: taken.topology, refused: last.decision.refused)
+                memory.last = (head.commit, applied, decision)
+                return decision
+            }
+        }
+        let decision = try walk(to: head, image, until: end)
         memory.last = (head.commit, applied, decision)
         return decision
     }
 
-    /// Commit by commit, from the one that was applied.
-    private func walk(to head: Desired, _ image: Image) throws -> Decision {
+    /// Commit by commit, from the one that was applied; goes on where the last walk to the same head ended.
+    private func walk(to head: Desired, _ image: Image, until end: ContinuousClock.Instant?) throws -> Decision {
         // After a reboot the tables are empty, and the mirror is not.
         let (repo, path, cache) = (source.repo, source.revision.path, source.revision.cache)
         let applied =
             image.applied?.commit ?? host.names.lazy.compactMap { Mirror.applied(repo: repo, cache: cache, host: $0) }.first
-        let line = try CommitLine(
-            repo: repo, path: path, cache: cache, from: applied.flatMap { $0.isEmpty ? nil : $0 }, to: head.commit)
-        var isBaseKnown = false
-        var decision = Decision()
-        var gate = Gate()
-        var allowsDestroy = guards == .destroyAllowed
-        for (number, commit) in line.commits.enumerated() {
-            guard let topology = commit == head.commit ? head.topology : line.topology(of: commit) else {
-                // Nobody has applied it: the next one is compared with what was before, and does what this one did, too.
-                allowsDestroy = try allowsDestroy || line.has(trailer: "Mizar-Allow", "destroy", commit)
-                continue
-            }
-            let kind: RefusedCommit.Kind = line.start == .aside && number == 1 ? .trees : .commit
-            try gate.show(commit, Inventory(topology), as: kind) {
-                try allowsDestroy || line.has(trailer: "Mizar-Allow", "destroy", commit)
-            }
-            allowsDestroy = guards == .destroyAllowed
-            if commit == applied {
-                isBaseKnown = true
-                if image.applied != nil { decision.base = topology }
-            }
-            if gate.taken == commit {
-                decision.taken = commit == head.commit ? head : Desired(topology: topology, commit: commit, warnings: [])
-            }
+        let walk: GuardWalk
+        if let held = memory.walk, held.head.commit == head.commit, held.applied == applied {
+            walk = held
+        } else {
+            let line = try CommitLine(
+                repo: repo, path: path, cache: cache, from: applied.flatMap { $0.isEmpty ? nil : $0 }, to: head.commit,
+                deadlineSeconds: source.revision.fetchTimeout)
+            walk = GuardWalk(line, to: head, applied: applied, allowsDestroy: guards == .destroyAllowed, after: memory.walk)
+            memory.walk = walk
         }
-        decision.refused = gate.refused
+        let seconds = source.revision.fetchTimeout
+        guard try walk.advance(until: end ?? ContinuousClock.now.advanced(by: .seconds(seconds))) else {
+            if end == nil { throw DesiredError.tooSlow("judge", "the commits up to \(head.commit.prefix(12))", seconds: seconds) }
+            throw Unjudged(head: head.commit, done: walk.position, commits: walk.line.commits.count)
+        }
+        memory.walk = nil
+        var decision = walk.decision
+        if image.applied == nil { decision.base = nil }
         let from = applied?.prefix(12) ?? ""
-        switch line.start {
-        case .base where isBaseKnown: return decision
-        case .aside where isBaseKnown:
+        switch walk.line.start {
+        case .base where walk.isBaseKnown: return decision
+        case .aside where walk.isBaseKnown:
             say(
                 "commit \(from), which this host applied, is not among the first parents of \(head.commit.prefix(12)) (a branch "
                     + "was pushed in its place, or the history was rewritten, or goes back): guards compare with what was applied")
             return decision
-        case .base, .aside, .window:
+        case .whole where walk.isBaseKnown:
+            say(
+                "the commits between \(from), which this host applied, and \(head.commit.prefix(12)) are too much to be read one by one: "
+                    + "guards compare with what was applied")
+            return decision
+        case .base, .aside, .whole, .window:
             guard image.applied != nil else { return decision }
             let why = from.isEmpty ? "this host applied a folder" : "commit \(from), which this host applied, cannot be read"
             return compareRows(of: image, with: decision, note: why)

@@ -19,6 +19,14 @@ extension Reconciliation {
         return try Self.load(source, ref: commit, fetch: false)
     }
 
+    /// Lets guards judge a commit that the host may go to, for some time.
+    ///
+    /// - Throws: `Unjudged` if that was not enough; it goes on from there.
+    func judge(_ head: Desired, until end: ContinuousClock.Instant) throws {
+        let image = try KernelStore(directory: host.maps.bpffs, forWriting: false).observe().image
+        try decide(head, image, until: end)
+    }
+
     /// The commit that this host applied last, where the newest one cannot be had: by its own row, or after a reboot by the
     /// mirror's reference. Nil: neither repository nor mirror has it, or it names no such host.
     func lastApplied() -> Desired? {

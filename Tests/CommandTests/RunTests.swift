@@ -120,6 +120,35 @@ import Testing
         }
     }
 
+    /// Many commits between what the host has and the newest, which guards have to read: the host is repaired meanwhile, and SIGTERM
+    /// ends the daemon.
+    @Test func aLongLineOfCommitsNeverStopsRepair() async throws {
+        var fleet = ApplyTests.twoHosts()
+        try await LabFixture.with(fleet) { lab in
+            let interface = fleet["acme/prod/web/a"].interface
+            fleet.vpc("globex/prod", vni: 7000, cidrs: ["10.7.0.0/16"])
+            fleet.network("globex/prod/many", cidrs: ["10.7.0.0/16"])
+            let head = ["---", "apiVersion: mizar/v1", "kind: Endpoints", "network: globex/prod/many", "endpoints:"]
+            let endpoints = (0..<4000).map { "  e\($0): {ips: [10.7.\($0 / 200).\($0 % 200 + 10)], host: h2, interface: e\($0)}" }
+            let many = (head + endpoints).joined(separator: "\n")
+            for number in 0..<40 {
+                var files = fleet.files
+                files["many.yaml"] = many + "\n# \(number)\n"
+                try await lab.git.commit(files)
+            }
+            let run = Self.command(lab, "h1", repo: lab.repo, interval: "1h")
+            let status = try await Tool.whileRunning(run, namespace: lab.namespace(host: "h1"), log: "\(lab.git.folder)/run.log") {
+                daemon in
+                #expect(try await eventually { daemon.output.contains("are judged by guards so far") }, "\(daemon.output)")
+                try await lab.takeOff("h1", interface, "ingress")
+                let isBack = try await eventually { try await lab.status("h1").attachments.contains { $0.interface == interface } }
+                #expect(isBack, "\(daemon.output)")
+                #expect(daemon.output.contains("repaired meanwhile"))
+            }
+            #expect(status == 0)
+        }
+    }
+
     /// One reconciler a host: what another did between two rounds, the next would undo.
     @Test func whileItRunsNobodyElseChangesTheHost() async throws {
         let fleet = ApplyTests.twoHosts()

@@ -33,10 +33,10 @@ import Topology
         let head = try await commit("three")
         let line = try CommitLine(repo: repo, from: first, to: head)
         #expect(line.start == .base && line.commits == [first, second, merge, head])
-        #expect(line.topology(of: first)?.tenants.map(\.name) == ["b", "one"])
-        #expect(line.topology(of: second)?.tenants.map(\.name) == ["b", "one"], "the same files")
-        #expect(line.topology(of: merge)?.tenants.map(\.name) == ["b", "two"])
-        #expect(line.topology(of: head)?.tenants.map(\.name) == ["b", "three"])
+        #expect(try line.topology(of: first)?.tenants.map(\.name) == ["b", "one"])
+        #expect(try line.topology(of: second)?.tenants.map(\.name) == ["b", "one"], "the same files")
+        #expect(try line.topology(of: merge)?.tenants.map(\.name) == ["b", "two"])
+        #expect(try line.topology(of: head)?.tenants.map(\.name) == ["b", "three"])
         let allowed = try line.commits.filter { try line.has(trailer: "Mizar-Allow", "destroy", $0) }
         #expect(allowed == [merge], "by the branch that it merges, and nobody else")
         let alone = try CommitLine(repo: repo, from: head, to: head)
@@ -63,6 +63,41 @@ import Topology
         let line = try CommitLine(repo: repo, from: applied, to: head)
         #expect(line.start == .aside && line.commits == [applied, head], "nothing that no host ever had")
         #expect(try line.has(trailer: "Mizar-Allow", "destroy", head) == isAllowed, "main's own trailer has had its turn")
+    }
+
+    /// However many commits somebody pushes: what is read of all of them together has a measure.
+    @Test func whatLiesBetweenMayBeTooMuch() async throws {
+        let applied = try await fixture.repository(files: Self.tenant("one"))
+        for number in 0..<3 { _ = try await commit("n\(number)") }
+        let allowing = try await commit("n3", message: "c\n\nMizar-Allow: destroy\n")
+        let head = try await commit("n4")
+        let line = try CommitLine(repo: repo, from: applied, to: head)
+        // Each commit changes one file of some 43 bytes.
+        line.limits.bytes = 250
+        var read: [String] = []
+        for commit in line.commits where !line.isTooMuch {
+            #expect(try line.topology(of: commit) != nil)
+            read.append(commit)
+        }
+        #expect(line.isTooMuch && read.count > 3 && read.last != head, "what a commit has like the one before it is not read again")
+        try line.shorten()
+        #expect(line.start == .whole && line.commits == [applied, head] && !line.isTooMuch)
+        #expect(try line.commits.allSatisfy { try line.topology(of: $0) != nil })
+        #expect(try line.has(trailer: "Mizar-Allow", "destroy", head), "\(allowing) is about a part of the step")
+        let window = try CommitLine(repo: repo, from: nil, to: head)
+        window.limits.entries = 1
+        #expect(try window.topology(of: applied) != nil && window.isTooMuch)
+        try window.shorten()
+        #expect(window.start == .window && window.commits == [head])
+    }
+
+    /// That a commit takes too long says nothing about it.
+    @Test func aDeadlineIsNoVerdict() async throws {
+        let applied = try await fixture.repository(files: Self.tenant("one"))
+        let head = try await commit("two")
+        let line = try CommitLine(repo: repo, from: applied, to: head, deadlineSeconds: 0)
+        let error = #expect(throws: DesiredError.self) { try line.topology(of: head) }
+        #expect(error?.isTooSlow == true)
     }
 
     /// Going back to a commit is not what its own trailer is about.
@@ -94,9 +129,9 @@ import Topology
         for base in [nil, String(repeating: "1", count: 40)] {
             let line = try CommitLine(repo: repo, from: base, to: head)
             #expect(line.start == .window && line.commits == [first, wrong, head])
-            #expect(line.topology(of: wrong) == nil)
+            #expect(try line.topology(of: wrong) == nil)
             let below = try CommitLine(repo: repo, path: "net", from: base, to: head)
-            #expect(below.commits.allSatisfy { below.topology(of: $0) == nil }, "the folder came later")
+            #expect(try below.commits.allSatisfy { try below.topology(of: $0) == nil }, "the folder came later")
         }
         // As far back as a shallow clone goes.
         try await fixture.git("clone", "-q", "--depth", "2", "file://\(repo)", "\(fixture.folder)/shallow")
@@ -129,6 +164,6 @@ import Topology
         let unknown = try CommitLine(repo: repo, from: nil, to: head)
         #expect(unknown.start == .window && unknown.commits.count == 257, "256 first parents, and the head")
         #expect(unknown.commits.last == head)
-        #expect(unknown.topology(of: unknown.commits[0])?.tenants.map(\.name) == ["b", "t44"])
+        #expect(try unknown.topology(of: unknown.commits[0])?.tenants.map(\.name) == ["b", "t44"])
     }
 }
