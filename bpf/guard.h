@@ -87,6 +87,7 @@ static __always_inline int guard_program(struct __sk_buff *skb)
 		return TC_ACT_UNSPEC;
 	if (is_ours && is_laid_down())
 		return send_laid_down(skb, row);
+	is_ours = is_ours && from && (from == row->uplink || find_sender(from, moment(row)));
 	/* The programs put no tag on what they send. */
 	if (is_tagged(skb)) {
 		if (!is_tagged_geneve(skb))
@@ -100,7 +101,7 @@ static __always_inline int guard_program(struct __sk_buff *skb)
 		count_drop(MZR_DROP_INTERNAL, bytes);
 		return TC_ACT_SHOT;
 	}
-	if (is_ours && from && (from == row->uplink || find_sender(from, moment(row)))) {
+	if (is_ours) {
 		skb->mark = 0;
 		return TC_ACT_UNSPEC;
 	}

@@ -55,6 +55,14 @@ struct {
 
 MZR_ARRAY(traffic, BPF_MAP_TYPE_PERCPU_ARRAY, struct mzr_traffic, 64);
 MZR_ARRAY(drops, BPF_MAP_TYPE_PERCPU_ARRAY, struct mzr_drop, MZR_DROP_SLOTS);
+/* Of as many rows as `traffic`. */
+struct {
+	__uint(type, BPF_MAP_TYPE_DEVMAP);
+	__uint(max_entries, 64);
+	__uint(key_size, sizeof(__u32));
+	__uint(value_size, sizeof(__u32));
+} port_devices SEC(".maps");
+
 /* What was counted in maps that others took the place of; the capacity of the first is that of `traffic`. No
  * program reads them: whoever asks for a counter adds them up. */
 MZR_ARRAY(traffic_before, BPF_MAP_TYPE_ARRAY, struct mzr_traffic, 64);

@@ -61,6 +61,14 @@ static __always_inline bool find_port(struct heading *heading, __u32 ifindex)
 	return true;
 }
 
+/* Whether the interface is the one that the port's row was written for, and not another with its index. */
+static __always_inline bool is_same_device(__u32 slot, __u32 ifindex)
+{
+	const __u32 *device = bpf_map_lookup_elem(&port_devices, &slot);
+
+	return device && *device == ifindex;
+}
+
 /*
  * The frame, whose IP header follows its Ethernet header, into a port of this host. Straight into the other
  * namespace it takes no turn in the queue of the CPU's backlog. The kernel has judged by the old Ethernet
@@ -72,6 +80,8 @@ static __always_inline int deliver(struct __sk_buff *skb, __u32 ifindex, const s
 	struct ethhdr *eth;
 
 	if (mac_is_zero(heading->mac) && !find_port(heading, ifindex))
+		return MZR_DROP_PENDING;
+	if (!is_same_device(heading->slot, ifindex))
 		return MZR_DROP_PENDING;
 	if (heading->is_straight && skb->pkt_type != MZR_PACKET_HOST &&
 	    bpf_skb_change_type(skb, MZR_PACKET_HOST))

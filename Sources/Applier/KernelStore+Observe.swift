@@ -52,9 +52,16 @@ extension KernelStore {
                 for (vni, table) in try directTables(map) { image.direct[vni] = table.map.capacity }
             } else if table == .ports {
                 var found = TrafficSlots()
+                let devices = try devices()
                 let missed = try map.forEach {
                     found.keep($0, $1)
-                    if let row = Record(table, key: $0, value: $1) { image.put(row) }
+                    guard var row = Record(table, key: $0, value: $1) else { return }
+                    let bytes = RowBytes(key: Array($0), value: Array($1))
+                    if let devices, devices[bytes.slot] != bytes.ifindex, case .port(let ifindex, var port) = row {
+                        port.hasDevice = false
+                        row = .port(ifindex, port)
+                    }
+                    image.put(row)
                 }
                 if missed > 0 { unreadable.insert(table) }
                 slots = found

@@ -17,11 +17,13 @@ extension KernelStore {
             try object.reuse(name, open.map.descriptor)
         }
         if kept["traffic_before"] == nil { try object.resize("traffic_before", to: slotsOfTraffic()) }
+        try object.resize(Self.portDevices, to: slotsOfTraffic())
         let secret = try secret() ?? .drawn()
         try object.setConstants(key: secret)
         try object.load()
         try secret.write(to: object.map("secret"))
         if kept["mark"] == nil { try Self.drawMark(object.map("mark")) }
+        try keepDevices(object)
         try pin(object, next, specs.keys.sorted())
         try copyLearnedMeanwhile()
 
@@ -55,6 +57,7 @@ extension KernelStore {
             // The capacity of a table is the plan's.
             guard let map, !map.map.isRelaid, table != nil || map.map.capacity >= spec.capacity else { return nil }
             return map
+        case MZR_CLASS_DERIVED: return nil
         case MZR_CLASS_BEFORE:
             let counters = String(spec.name.dropLast(Self.before("").count))
             // Killed in between, a total that was added to would be added to again.
@@ -62,6 +65,19 @@ extension KernelStore {
             return map
         default: return nil  // Scratch.
         }
+    }
+
+    /// The interfaces of the ports that the next programs have.
+    private func keepDevices(_ object: borrowing BPFObject) throws(BPFError) {
+        var rows: [RowBytes] = []
+        if let copy = grown[.ports] {
+            try copy.map.forEach { rows.append(RowBytes(key: Array($0), value: Array($1))) }
+        } else {
+            try need(.ports).forEach { rows.append(RowBytes(key: Array($0), value: Array($1))) }
+        }
+        // Those that have gone by now stay gone.
+        if let devices = try devices() { rows.removeAll { devices[$0.slot] != $0.ifindex } }
+        try Self.keepDevices(of: rows, in: object.map(Self.portDevices))
     }
 
     /// Rows of the map of `traffic` that the next programs use.

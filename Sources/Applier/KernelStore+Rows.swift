@@ -39,6 +39,7 @@ extension KernelStore {
             if !isLeft { try map.put(rows) }
             // Until the programs step both maps get every row.
             if let copy = grown[key.table] { try copy.map.put(rows) }
+            if key.table == .ports { try keepDevices(of: rows) }
         case .delete:
             var keys: [[UInt8]] = []
             for step in steps {
@@ -46,6 +47,9 @@ extension KernelStore {
                 // A row that means nothing may have been replaced by one that does, in a step before.
                 if case .row(.foreign?, nil) = step.change, try map.value(of: row.key) != row.value { continue }
                 keys.append(row.key)
+                if key.table == .ports, let value = try map.value(of: row.key) {
+                    try forgetDevice(of: RowBytes(key: row.key, value: value))
+                }
             }
             if !isLeft { try map.remove(keys) }
             if key.table == .ports { slots = nil }
@@ -77,7 +81,7 @@ extension KernelStore {
         let found = try map.value(of: key).flatMap { value in
             key.withUnsafeBytes { key in value.withUnsafeBytes { Record(table, key: key, value: $0) } }
         }
-        guard found != before, found != after else { return }
+        guard found != before?.asWritten, found != after?.asWritten else { return }
         // Nobody plans with bytes that mean nothing; they are overwritten.
         if case .foreign? = found, before == nil { return }
         throw BPFError("change", step.subject, .changed(found: found.map { "\($0)" } ?? "there is none"))
@@ -101,4 +105,13 @@ extension KernelStore {
     }
 
     private static func misplaced(_ step: Step) -> BPFError { BPFError("do", step.subject, .errno(EINVAL)) }
+}
+
+extension Record {
+    /// Without what is known of its interface, which no row says.
+    fileprivate var asWritten: Record {
+        guard case .port(let ifindex, var row) = self else { return self }
+        row.hasDevice = true
+        return .port(ifindex, row)
+    }
 }

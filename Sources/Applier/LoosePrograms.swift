@@ -39,6 +39,7 @@ public final class LoosePrograms {
             for start in stride(from: 0, to: rows.count, by: PinnedMap.batchSize) {
                 try map.put(Array(rows[start..<min(rows.count, start + PinnedMap.batchSize)]))
             }
+            if table == .ports { try KernelStore.keepDevices(of: rows, in: object.map(KernelStore.portDevices)) }
         }
     }
 

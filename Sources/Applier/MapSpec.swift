@@ -59,7 +59,8 @@ struct MapInfo: Hashable, Sendable {
         valueSize = Int(info.value_size)
         capacity = Int(info.max_entries)
         // What the kernel or libbpf set on the way is no part of the layout.
-        flags = info.map_flags & ~UInt32(BPF_F_RDONLY | BPF_F_WRONLY)
+        let added = BPF_F_RDONLY | BPF_F_WRONLY | (info.type == BPF_MAP_TYPE_DEVMAP.rawValue ? BPF_F_RDONLY_PROG : 0)
+        flags = info.map_flags & ~UInt32(added)
     }
 }
 

@@ -47,5 +47,5 @@ struct TrafficSlots {
 
 extension RowBytes {
     /// Of a row of `ports`.
-    fileprivate var ifindex: UInt32 { key.withUnsafeBytes { $0.loadUnaligned(as: UInt32.self) } }
+    var ifindex: UInt32 { key.withUnsafeBytes { $0.loadUnaligned(as: UInt32.self) } }
 }

@@ -41,7 +41,7 @@ extension Record {
             hash.combine(row.vni)
             hash.combine(UInt8(row.macFixed ? 1 : 0))
             hash.combine(UInt8(row.answersAll ? 1 : 0))
-            hash.combine(UInt8(row.isStraight ? 1 : 0))
+            hash.combine(UInt8((row.isStraight ? 1 : 0) | (row.hasDevice ? 0 : 2)))
             hash.combine(row.network)
             hash.combine(row.endpoint)
         case .portMAC(_, let mac): hash.combine(mac.bits)

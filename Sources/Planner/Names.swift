@@ -121,7 +121,7 @@ struct Names {
         case .port(_, let row):
             return "\(first { $0.network(id: row.network)?.vpc } ?? vpc(row.vni)) (VNI \(row.vni))"
                 + "\(row.macFixed ? ", MAC enforced" : "")\(row.answersAll ? ", no gateway" : "")"
-                + (row.isStraight ? ", straight into its namespace" : "")
+                + (row.isStraight ? ", straight into its namespace" : "") + (row.hasDevice ? "" : ", its interface has gone")
         case .portMAC(_, let mac): return "\(mac)"
         case .applied(let row): return row.commit.isEmpty ? "a folder" : row.commit
         }

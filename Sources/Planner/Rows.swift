@@ -100,6 +100,8 @@ public struct PortRow: Hashable, Sendable, Codable {
     public var isStraight: Bool
     @Hex public var network: UInt64
     @Hex public var endpoint: UInt64
+    /// Whether the interface of that index is the one that the row was written for. Nothing is delivered to another.
+    public var hasDevice = true
 
     public init(
         vni: UInt32, macFixed: Bool, answersAll: Bool = false, isStraight: Bool = false, network: UInt64, endpoint: UInt64
@@ -111,6 +113,32 @@ public struct PortRow: Hashable, Sendable, Codable {
         self.network = network
         self.endpoint = endpoint
     }
+}
+
+extension PortRow {
+    public init(from decoder: any Decoder) throws {
+        let fields = try decoder.container(keyedBy: CodingKeys.self)
+        vni = try fields.decode(UInt32.self, forKey: .vni)
+        macFixed = try fields.decode(Bool.self, forKey: .macFixed)
+        answersAll = try fields.decode(Bool.self, forKey: .answersAll)
+        isStraight = try fields.decode(Bool.self, forKey: .isStraight)
+        _network = try fields.decode(Hex.self, forKey: .network)
+        _endpoint = try fields.decode(Hex.self, forKey: .endpoint)
+        hasDevice = try fields.decodeIfPresent(Bool.self, forKey: .hasDevice) ?? true
+    }
+
+    public func encode(to encoder: any Encoder) throws {
+        var fields = encoder.container(keyedBy: CodingKeys.self)
+        try fields.encode(vni, forKey: .vni)
+        try fields.encode(macFixed, forKey: .macFixed)
+        try fields.encode(answersAll, forKey: .answersAll)
+        try fields.encode(isStraight, forKey: .isStraight)
+        try fields.encode(_network, forKey: .network)
+        try fields.encode(_endpoint, forKey: .endpoint)
+        if !hasDevice { try fields.encode(false, forKey: .hasDevice) }
+    }
+
+    private enum CodingKeys: String, CodingKey { case vni, macFixed, answersAll, isStraight, network, endpoint, hasDevice }
 }
 
 public struct ConfigRow: Hashable, Sendable, Codable {

@@ -27,6 +27,9 @@ private final class Twin: @unchecked Sendable {
                 + "ip addr add 172.16.255.254/16 dev up0; for i in $(seq 3 40); do echo link add name p$i index $i type veth peer name q$i index $((i + 100)); done | ip -batch -; "
                 + "echo 1 > /proc/sys/net/ipv4/conf/lo/forwarding; "
                 + "for i in $(seq 1 200); do echo neigh add 172.16.0.$i lladdr 02:ac:10:00:00:01 dev up0 nud permanent; done | ip -batch -")
+        try namespace.run {
+            for port in UInt32(3)...40 { try datapath.put("port_devices", World.raw(port), World.raw(port)) }
+        }
         for (slot, program) in Datapath.Program.slots.enumerated() {
             try datapath.put("programs", World.raw(UInt32(slot)), World.raw(UInt32(bitPattern: datapath.program(program))))
         }
@@ -65,7 +68,9 @@ private final class Twin: @unchecked Sendable {
 
     private func put(_ records: [Record]) throws {
         for record in records {
-            let bytes = try #require(record.bytes)
+            var bytes = try #require(record.bytes)
+            // Slots are numbers of interfaces here.
+            if case .port(let ifindex, _) = record { bytes.slot = ifindex }
             try datapath.put(record.table.rawValue, bytes.key, bytes.value)
             if !record.table.hasOneRow { written.append((record.table.rawValue, bytes.key)) }
         }

@@ -74,6 +74,8 @@ final class World: @unchecked Sendable {
                 + "ip neigh add 172.16.0.2 lladdr 02:ac:10:00:00:02 dev up0 nud permanent; "
                 + "ip neigh add 172.16.0.3 lladdr 02:ac:10:00:00:03 dev up0 nud permanent")
         try rows()
+        // Slots are numbers of interfaces here.
+        try namespace.run { for port in Self.ports.keys { try datapath.put("port_devices", Self.raw(port), Self.raw(port)) } }
         for (slot, program) in Datapath.Program.slots.enumerated() {
             try datapath.put("programs", Self.raw(UInt32(slot)), Self.raw(UInt32(bitPattern: datapath.program(program))))
         }

@@ -29,6 +29,7 @@ enum mzr_class {
 			       `…_before` */
 	MZR_CLASS_BEFORE,   /* those totals */
 	MZR_CLASS_WIRING,   /* what every attached program holds: kept */
+	MZR_CLASS_DERIVED,  /* follow from rows of other tables: made and filled anew */
 };
 
 #define MZR_MAPS(X)                                                                                          \
@@ -50,7 +51,8 @@ enum mzr_class {
 	X(drops_before, BEFORE)                                                                              \
 	X(programs, WIRING)                                                                                  \
 	X(mark, WIRING)                                                                                      \
-	X(secret, WIRING)
+	X(secret, WIRING)                                                                                    \
+	X(port_devices, DERIVED)
 
 /* Limits. */
 #define MZR_MEMBERS_MAX 64   /* bouncers of a network, dividers of a VPC: what a row has room for */
@@ -242,6 +244,11 @@ struct mzr_port {
 	__u32 reserved;
 };
 
+/* port_devices: slot of a port in `traffic` -> the interface, a struct bpf_devmap_val. An interface's index
+ * is given to another one some day, and its row does not know. The kernel empties this row as the interface
+ * goes, or goes into another network namespace: what is for a port is delivered only while this row names the
+ * same index as the port's. */
+
 /* port_macs: interface index -> the MAC that frames to it are sent to. Programs write it for a port
  * without MZR_PORT_MAC_FIXED, from the port's own frames. */
 struct mzr_port_mac {
@@ -365,7 +372,7 @@ enum mzr_program {
 	X(NEIGHBOR, 9, "neighbor", "an ARP or neighbour message that gets no answer")                        \
 	X(NO_ENDPOINT, 10, "no-endpoint", "no endpoint of the VPC has the destination address")              \
 	X(NO_VPC, 11, "no-vpc", "this host has no row for the VNI")                                          \
-	X(PENDING, 12, "pending", "the endpoint's interface does not exist yet")                             \
+	X(PENDING, 12, "pending", "the endpoint's interface does not exist")                                 \
 	X(HOST_DOWN, 13, "host-down", "the endpoint's host is down")                                         \
 	X(NOT_HERE, 14, "not-here", "sent to this host for an endpoint that it does not have")               \
 	X(STAGE, 15, "stage", "a packet on its way through tables went round in them")                       \

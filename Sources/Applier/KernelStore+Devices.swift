@@ -1,0 +1,47 @@
+import CBPF
+import Glibc
+import Planner
+
+// Which interface a port's row was written for: an index alone would be another's some day.
+extension KernelStore {
+    static let portDevices = "port_devices"
+
+    /// Says of ports that their interfaces are those that have the indices now. One that has just gone stays without, and is
+    /// delivered nothing.
+    static func keepDevices(of ports: [RowBytes], in map: Int32) throws(BPFError) {
+        for row in ports where row.slot != 0 {
+            var (slot, ifindex) = (row.slot, row.ifindex)
+            let result = bpf_map_update_elem(map, &slot, &ifindex, UInt64(BPF_ANY))
+            guard result < 0 else { continue }
+            let number = failure(result)
+            guard number == EINVAL || number == ENODEV else {
+                throw BPFError("keep", "the interface of port \(ifindex)", .errno(number))
+            }
+            bpf_map_delete_elem(map, &slot)
+        }
+    }
+
+    /// The same of rows that were just written.
+    func keepDevices(of ports: [RowBytes]) throws(BPFError) {
+        guard let map = try open(Self.portDevices), !map.isRelaid else { return }
+        try Self.keepDevices(of: ports, in: map.descriptor)
+    }
+
+    /// Forgets the interface of a port whose row goes.
+    func forgetDevice(of row: RowBytes) throws(BPFError) {
+        guard let map = try open(Self.portDevices), !map.isRelaid else { return }
+        var slot = row.slot
+        bpf_map_delete_elem(map.descriptor, &slot)
+    }
+
+    /// Slot -> interface index, of all ports; nil: programs of another version do not look.
+    func devices() throws(BPFError) -> [UInt32: UInt32]? {
+        guard let map = try open(Self.portDevices) else { return nil }
+        var found: [UInt32: UInt32] = [:]
+        for slot in 1..<UInt32(max(1, map.capacity)) {
+            guard let value = try map.value(of: withUnsafeBytes(of: slot) { Array($0) }) else { continue }
+            found[slot] = value.withUnsafeBytes { $0.loadUnaligned(as: UInt32.self) }
+        }
+        return found
+    }
+}
