@@ -69,6 +69,7 @@ public enum Detach {
                     // What came with the program goes before it: killed in between, nobody would know it for ours.
                     if one.program == .loopback { try Loopback.restore() }
                     try TCX.detach(one.id, link.ifindex, direction, link.name)
+                    if one.program == .portEntry { try Setting.reopen(link.name) }
                     removed.append("program \(one.program.rawValue) on \(link.name)")
                 }
             }
@@ -80,6 +81,7 @@ public enum Detach {
             guard !ours.isEmpty || (filters.isEmpty && named.contains(ifindex)) else { continue }
             if ours.contains(where: { $0.program == .loopback }) { try Loopback.restore() }
             try KernelStore.remove(ours.map(\.filter), of: filters, ifindex, interface)
+            if ours.contains(where: { $0.program == .portEntry }) { try Setting.reopen(interface) }
             removed += ours.isEmpty ? ["qdisc clsact on \(interface)"] : ours.map { "program \($0.program.rawValue) on \(interface)" }
         }
         return removed

@@ -14,6 +14,11 @@ struct HostDevices: ~Copyable {
 
     /// IFLA_GROUP of both ends: "mizr".
     static let group: UInt32 = 0x6d69_7a72
+
+    /// Of both ends of all of them.
+    static func indices() throws(BPFError) -> Set<UInt32> {
+        Set(try NetlinkSocket().links().filter { $0.group == group }.map(\.ifindex))
+    }
     /// Of our routes and routing rules (rtm_protocol), beside their device: "m".
     static let routeProtocol: UInt8 = 0x6d
 

@@ -25,7 +25,11 @@ extension KernelStore {
     /// Attaches the pinned program, without a load.
     func attach(_ attachment: Attachment, orElse: DatapathRow?) throws(BPFError) -> DatapathRow? {
         switch attachment.point {
-        case .port, .uplink, .guardEgress: try attachTC(attachment)
+        case .uplink, .guardEgress: try attachTC(attachment)
+        case .port:
+            // First, so that nothing gets in before the program.
+            try Setting.close(attachment.interface)
+            try attachTC(attachment)
         case .loopback:
             try Loopback.forward()
             try attachTC(attachment)
@@ -45,10 +49,19 @@ extension KernelStore {
         case .port, .uplink, .guardEgress, .loopback:
             try detachTC(attachment)
             if attachment.point == .loopback { try Loopback.restore() }
+            if attachment.point == .port { try reopen(attachment) }
         case .xdp:
             for link in try NetlinkSocket().links() where link.ifindex == attachment.ifindex && link.xdp != 0 {
                 try Self.removeXDP(link)
             }
         }
+    }
+
+    /// What is a port no longer. That of a host endpoint's device stays as it is, and goes with it.
+    private func reopen(_ attachment: Attachment) throws(BPFError) {
+        let devices: Set<UInt32>
+        if let known = ownDevices { devices = known } else { devices = try HostDevices.indices() }
+        ownDevices = devices
+        if !devices.contains(attachment.ifindex) { try Setting.reopen(attachment.interface) }
     }
 }

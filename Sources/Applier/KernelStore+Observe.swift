@@ -9,6 +9,8 @@ struct AttachedPlace: Hashable {
     var interface: String
     var point: Attachment.Point
     var program: UInt32
+    /// Whether what belongs to it is there, too: without it half of what it is for is not.
+    var isComplete = true
 }
 
 /// The names of programs of ours by id; one program is on thousands of interfaces.
@@ -33,7 +35,7 @@ private struct ProgramNames {
 
 extension KernelStore {
     public func observe() throws(BPFError) -> Observation {
-        slots = nil
+        (slots, ownDevices) = (nil, nil)
         var image = Image()
         var capacities: [Table: Int] = [:]
         var pinned: [String: UInt32] = [:]
@@ -79,7 +81,7 @@ extension KernelStore {
         return Observation(
             image: image, capacities: capacities, relaid: relaid, unreadable: unreadable,
             programsUsePinnedMaps: try programsUse(pinned, places), interfaces: try interfaces(links, places),
-            attachments: Set(places.map { Attachment(ifindex: $0.ifindex, interface: $0.interface, point: $0.point) }),
+            attachments: Set(places.filter(\.isComplete).map { Attachment(ifindex: $0.ifindex, interface: $0.interface, point: $0.point) }),
             devices: try HostDevices().found(links),
             ipsec: try NetlinkSocket.ipsecPolicies(), elsewhere: try elsewhere(places), programs: BPFObject.digest, now: Self.now())
     }
@@ -130,8 +132,11 @@ extension KernelStore {
         places += try tcxPlaces(links, &names).filter { place in
             place.point.hook(hook) == .tcx && !filters.contains { $0.ifindex == place.ifindex && $0.point == place.point }
         }
-        // Without it the program is there, but half of what it is for is not.
         if try !Loopback.forwards() { places.removeAll { $0.point == .loopback } }
+        let open = Set(links.lazy.filter { !$0.isClosed }.map(\.ifindex))
+        for index in places.indices where places[index].point == .port && open.contains(places[index].ifindex) {
+            places[index].isComplete = false
+        }
         for link in links where link.xdp != 0 && link.isNativeXDP {
             guard try names[link.xdp]?.isXDP == true else { continue }
             places.append(

@@ -15,6 +15,9 @@ public final class KernelStore: MapStore {
     /// As the ports' rows say; nil: not read since the last observation.
     var slots: TrafficSlots?
 
+    /// Indices of the ends of host endpoints' devices; nil: not read since the last observation, or since one was changed.
+    var ownDevices: Set<UInt32>?
+
     /// Opens the host's tables, which need not exist yet.
     ///
     /// - Parameters:
@@ -120,7 +123,9 @@ public final class KernelStore: MapStore {
         case .programs: try replacePrograms()
         case .attach(let attachment, let orElse): return try attach(attachment, orElse: orElse)
         case .detach(let attachment): try detach(attachment)
-        case .device(let before, let after): try HostDevices().change(from: before, to: after)
+        case .device(let before, let after):
+            ownDevices = nil
+            try HostDevices().change(from: before, to: after)
         }
         return nil
     }

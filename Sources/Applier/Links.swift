@@ -30,6 +30,9 @@ struct Link: Hashable, Sendable {
     var peer: UInt32 = 0
     /// Of VXLAN.
     var udpPort: UInt16 = 0
+    /// Values by their places in IFLA_INET_CONF and IFLA_INET6_CONF; empty: it has no settings of the family.
+    var settings4: [Int32] = []
+    var settings6: [Int32] = []
 
     /// What an interface is called in a message; by its index, if it has gone.
     static func text(_ ifindex: UInt32) -> String {
@@ -46,6 +49,36 @@ extension Link {
         case ARPHRD_LOOPBACK: .loopback
         default: .other
         }
+    }
+}
+
+extension Link {
+    /// Whether the host's stack takes nothing that comes by it, should no program of ours be there: `Setting.ofPort`.
+    var isClosed: Bool {
+        func value(_ settings: [Int32], _ place: Int32) -> Int32? {
+            settings.indices.contains(Int(place)) ? settings[Int(place)] : nil
+        }
+        let wanted4: [(Int32, Int32)] = [(mzr_conf_forwarding, 0), (mzr_conf_rp_filter, 1), (mzr_conf_arp_ignore, 8)]
+        let holds4 = wanted4.allSatisfy { place, wanted in value(settings4, place).map { $0 == wanted } ?? true }
+        return holds4 && value(settings6, mzr_conf_disable_ipv6) ?? 1 == 1
+    }
+
+    /// IFLA_AF_SPEC: the settings by family.
+    fileprivate mutating func readSettings(_ families: UnsafeRawBufferPointer) {
+        func values(_ bytes: UnsafeRawBufferPointer) -> [Int32] {
+            (0..<bytes.count / 4).map { bytes.loadUnaligned(fromByteOffset: 4 * $0, as: Int32.self) }
+        }
+        var (four, six): ([Int32], [Int32]) = ([], [])
+        forEachAttribute(of: families, after: 0) { family, value in
+            forEachAttribute(of: value, after: 0) { type, value in
+                switch (Int32(family), type) {
+                case (AF_INET, Int(IFLA_INET_CONF)): four = values(value)
+                case (AF_INET6, Int(IFLA_INET6_CONF)): six = values(value)
+                default: break
+                }
+            }
+        }
+        (settings4, settings6) = (four, six)
     }
 }
 
@@ -77,6 +110,7 @@ extension NetlinkSocket {
                 case Int(IFLA_GROUP) where value.count == 4: link.group = value.loadUnaligned(as: UInt32.self)
                 case Int(IFLA_LINK) where value.count == 4: link.peer = value.loadUnaligned(as: UInt32.self)
                 case Int(IFLA_LINK_NETNSID): link.isPeerElsewhere = true
+                case Int(IFLA_AF_SPEC): link.readSettings(value)
                 case Int(IFLA_LINKINFO):
                     forEachAttribute(of: value, after: 0) { type, value in
                         switch type {

@@ -98,11 +98,30 @@ struct Setting: Sendable {
         Setting(family: .ipv6, name: "use_oif_addrs_only", value: "1"),
     ]
 
-    /// Of the port at its other end: should its program be missing, the host's stack takes nothing there.
+    /// Of every endpoint's port: should its program be missing, the host's stack takes nothing there. `Link.isClosed` reads them all at
+    /// once.
     static let ofPort: [Setting] = [
         Setting(family: .ipv4, name: "forwarding", value: "0"),
-        Setting(family: .ipv4, name: "rp_filter", value: "1", orElse: ["2"]),
+        Setting(family: .ipv4, name: "rp_filter", value: "1"),
         Setting(family: .ipv4, name: "arp_ignore", value: "8"),
         Setting(family: .ipv6, name: "disable_ipv6", value: "1"),
     ]
+
+    /// Sets a port. An interface without IPv6 takes none.
+    static func close(_ interface: String) throws(BPFError) {
+        guard if_nametoindex(interface) != 0 else { throw BPFError("attach to", "interface \(interface)", .errno(ENODEV)) }
+        for setting in ofPort where setting.family == .ipv4 || BPFFilesystem.exists(setting.folder(interface)) {
+            try setting.set(on: interface, mtu: leastIPv6)
+        }
+    }
+
+    /// Sets an interface that is a port no longer as new ones are in this network namespace: what it had before, nobody knows. One
+    /// that has gone has none.
+    static func reopen(_ interface: String) throws(BPFError) {
+        for setting in ofPort {
+            let (path, usual) = (try setting.path(interface), "\(root)/\(setting.family.rawValue)/conf/default/\(setting.name)")
+            guard BPFFilesystem.exists(path), BPFFilesystem.exists(usual) else { continue }
+            try write(HostCheck.text(of: usual), to: path)
+        }
+    }
 }

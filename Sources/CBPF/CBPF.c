@@ -7,6 +7,8 @@
 #include <bpf/btf.h>
 #include <errno.h>
 #include <linux/ethtool.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
 #include <linux/membarrier.h>
 #include <linux/sockios.h>
 #include <net/if.h>
@@ -192,6 +194,12 @@ int mzr_await_programs(void)
 {
 	return syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) < 0 ? -errno : 0;
 }
+
+/* The kernel counts IPv4's from 1, and sends them from 0 on. */
+const int mzr_conf_forwarding = IPV4_DEVCONF_FORWARDING - 1;
+const int mzr_conf_rp_filter = IPV4_DEVCONF_RP_FILTER - 1;
+const int mzr_conf_arp_ignore = IPV4_DEVCONF_ARP_IGNORE - 1;
+const int mzr_conf_disable_ipv6 = DEVCONF_DISABLE_IPV6;
 
 const __u32 mzr_tc_ingress_parent = TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS);
 const __u32 mzr_tc_egress_parent = TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_EGRESS);

@@ -106,6 +106,15 @@ extern const int mzr_ipsec_templates;  /* XFRMA_TMPL */
 extern const int mzr_ipsec_mark;       /* XFRMA_MARK: a value and a mask */
 extern const int mzr_ipsec_interface;  /* XFRMA_IF_ID */
 
+/*
+ * Places of an interface's settings in IFLA_INET_CONF and IFLA_INET6_CONF. Here because <linux/ip.h> has
+ * structs that glibc defines otherwise.
+ */
+extern const int mzr_conf_forwarding;
+extern const int mzr_conf_rp_filter;
+extern const int mzr_conf_arp_ignore;
+extern const int mzr_conf_disable_ipv6;
+
 /* TC_H_MAKE and its parts are macros with casts, which Swift does not import. */
 extern const __u32 mzr_tc_ingress_parent;
 extern const __u32 mzr_tc_egress_parent;
