@@ -23,7 +23,7 @@ public struct Inventory: Sendable {
 
     /// A thing that can be taken away.
     public struct Item: Hashable, Sendable, Codable {
-        public enum Kind: String, Hashable, Sendable, Codable { case endpoint, host, tenant, vpc, network }
+        public enum Kind: String, Hashable, Sendable, Codable { case endpoint, host, tenant, vpc, network, cluster }
 
         public let kind: Kind
         public let name: String

@@ -98,7 +98,7 @@ extension RefusedCommit.Share {
 extension Inventory.Item {
     var text: String {
         switch kind {
-        case .endpoint, .host, .tenant, .network: "\(kind.rawValue) \(name)"
+        case .endpoint, .host, .tenant, .network, .cluster: "\(kind.rawValue) \(name)"
         case .vpc: "VPC \(name)"
         }
     }
