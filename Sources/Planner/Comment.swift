@@ -41,10 +41,27 @@ public struct Comment {
         }
     }
 
-    /// Rows of a table, in half of the comment.
-    mutating func addTable(head: String, _ rows: [String]) {
-        var part = "\n" + head
-        var budget = min(room, Self.limit / 2) - part.length
+    /// Lines of a diff, in a quarter of the comment.
+    mutating func addBlock(_ lines: [String]) {
+        var part = "\n```diff\n"
+        var budget = min(room, Self.limit / 4) - part.length - 100
+        for (number, line) in lines.enumerated() {
+            let line = Self.short(line, end: "") + "\n"
+            budget -= line.length
+            guard budget >= 0 else {
+                part += "  (\(lines.count - number) more)\n"
+                break
+            }
+            part += line
+        }
+        add(part + "```\n")
+    }
+
+    /// Rows of a folded table, in a quarter of the comment.
+    mutating func addTable(title: String, head: String, _ rows: [String]) {
+        var part = "\n<details><summary>\(title)</summary>\n\n" + head
+        let tail = "\n</details>\n"
+        var budget = min(room, Self.limit / 4) - part.length - tail.length
         for (number, row) in rows.enumerated() {
             budget -= row.length
             guard budget > 100 else {
@@ -53,7 +70,7 @@ public struct Comment {
             }
             part += row
         }
-        add(part)
+        add(part + tail)
     }
 
     /// A folded block of a diff's lines, as many of them as fit.

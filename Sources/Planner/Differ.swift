@@ -342,7 +342,7 @@ struct Differ {
     // MARK: What waits
 
     /// From `next` by `switched` to `final`, row by row.
-    private mutating func listWaiting() {
+    mutating func listWaiting() {
         guard meanwhile.isUnsettled else { return }
         let (next, switched, final) = (meanwhile.next, meanwhile.switched, meanwhile.final)
         if next.config != switched.config {
@@ -417,7 +417,10 @@ struct Differ {
             warnings.append(
                 Diagnostic(
                     .warning, "MZ501", at: vpc.at, "VNI \(vni) passes\(before) to \(vpc.name)",
-                    hint: "\(vpc.name) starts to work after twice the cluster's settle time; give it a VNI of its own to avoid that"))
+                    hint:
+                        "\(vpc.name) has no traffic until two settle times (\(Setting.duration(2 * index.topology.cluster.settle))) after the last "
+                        + "host has taken the commit, even if it worked before under another name or VNI; give it a VNI that no VPC had to avoid that"
+                ))
         }
     }
 

@@ -13,6 +13,8 @@ public struct FleetPlan: Hashable, Sendable, Codable {
     /// Hosts without.
     public var unchanged: [String]
     public var warnings: [Diagnostic]
+    /// What people changed, and what it stops.
+    public var topology: TopologyChange
     /// Set if guards refuse the change.
     public var refused: Refusals?
 
@@ -31,11 +33,19 @@ public struct FleetPlan: Hashable, Sendable, Codable {
         public var kind: Kind
         public var summary: PlanSummary
         public var steps: [Step]
+        /// Of the rows, those that wait after the host has taken the commit; the soonest first.
+        public var waits: [Wait]
+
+        /// So many rows that wait as long.
+        public struct Wait: Hashable, Sendable, Codable {
+            public let milliseconds: UInt64
+            public let count: Int
+        }
 
         public enum Kind: String, Hashable, Sendable, Codable { case joins, leaves, changes }
 
         private enum CodingKeys: String, CodingKey {
-            case host, kind, summary
+            case host, kind, summary, waits
             case steps = "changes"
         }
     }
@@ -53,12 +63,14 @@ public struct FleetPlan: Hashable, Sendable, Codable {
         self.warnings = warnings
         let before = TopologyIndex(base)
         let after = TopologyIndex(head)
+        topology = TopologyChange(before, after)
         hosts = []
         unchanged = []
         for name in Set(base.hosts.map(\.name)).union(head.hosts.map(\.name)).sorted() {
             let interfaces = Self.interfaces(of: name, before, after)
             var steps: [Step] = []
             var kind = HostChanges.Kind.changes
+            var waits: [HostChanges.Wait] = []
             if let host = after.host(name) {
                 let live = before.host(name).map {
                     Self.observation(before, host: $0, interfaces: interfaces)
@@ -70,6 +82,7 @@ public struct FleetPlan: Hashable, Sendable, Codable {
                 differ.run(commit: headCommit)
                 steps = differ.orderedSteps.filter { !$0.isBookkeeping && !$0.isAboutPrograms }
                 for warning in differ.warnings where !self.warnings.contains(warning) { self.warnings.append(warning) }
+                if !steps.isEmpty, let live { waits = Self.waits(after, base: before, host: host, observation: live) }
             } else if let host = before.host(name) {
                 kind = .leaves
                 let observation = Self.observation(before, host: host, interfaces: interfaces)
@@ -82,9 +95,16 @@ public struct FleetPlan: Hashable, Sendable, Codable {
             if steps.isEmpty {
                 unchanged.append(name)
             } else {
-                hosts.append(HostChanges(host: name, kind: kind, summary: PlanSummary(steps), steps: steps))
+                hosts.append(HostChanges(host: name, kind: kind, summary: PlanSummary(steps), steps: steps, waits: waits))
             }
         }
+    }
+
+    /// What the host itself would wait for, by its own clock.
+    private static func waits(_ index: TopologyIndex, base: TopologyIndex, host: Host, observation: Observation) -> [HostChanges.Wait] {
+        var differ = Differ(index: index, base: base, host: host, observation: observation, through: nil)
+        differ.listWaiting()
+        return WaitingChanges(differ.waiting, now: 0).groups.map { HostChanges.Wait(milliseconds: $0.due / 1_000_000, count: $0.count) }
     }
 
     /// The same numbers for the same names on both sides, so that only names matter. Commits say nothing of the MTU of

@@ -73,11 +73,12 @@ struct Names {
         switch change {
         case .row(let before?, let after?):
             let (old, new) = (value(before), value(after))
-            if old != new { return "\(old) -> \(new)" }
+            let hidden = hiddenChanges(from: before, to: after)
+            if old != new { return (["\(old) -> \(new)"] + hidden).joined(separator: ", ") }
             // Renamed: the same values under other ids.
             let was = zip(describe(before).subject.split(separator: " "), describe(after).subject.split(separator: " "))
                 .filter { $0 != $1 }.map { "was \($0.0)" }
-            return ([new].filter { !$0.isEmpty } + was).joined(separator: ", ")
+            return ((hidden.isEmpty ? [new].filter { !$0.isEmpty } : hidden) + was).joined(separator: ", ")
         case .row(let before, let after): return (after ?? before).map(value) ?? ""
         case .capacity(_, from: 0, let to): return "room for \(to) rows"
         case .capacity(_, let from, let to) where from == to: return "as this version lays it out"
@@ -89,6 +90,47 @@ struct Names {
             return attachment.point == .xdp ? "native XDP\(orElse == nil ? "" : ", or tc if the driver refuses")" : "tc"
         case .detach: return ""
         case .device(let before, let after): return detail(from: before, to: after)
+        }
+    }
+
+    /// What differs of values that are not drawn as long as they stay, and addresses behind names that stay.
+    private func hiddenChanges(from before: Record, to after: Record) -> [String] {
+        switch before {
+        case .config(let old):
+            guard case .config(let new) = after else { return [] }
+            let settings = [
+                ("direct.after", "\(old.directAfter)", "\(new.directAfter)"),
+                ("direct.age", Self.ticks(old.directAge), Self.ticks(new.directAge)),
+                ("health.interval", Self.ticks(UInt32(old.healthInterval)), Self.ticks(UInt32(new.healthInterval))),
+                ("health.count", "\(old.healthCount)", "\(new.healthCount)"),
+            ]
+            return settings.filter { $0.1 != $0.2 }.map { "\($0.0) \($0.1) -> \($0.2)" }
+        case .endpoint, .network, .vpc: return readdressed(members(before), members(after))
+        case .host, .port, .portMAC, .direct, .name, .wait, .datapath, .applied, .foreign: return []
+        }
+    }
+
+    /// The roundest duration that is so many ticks of 2^24 ns.
+    private static func ticks(_ count: UInt32) -> String {
+        let range = (UInt64(count) << 24 + 999_999) / 1_000_000...(UInt64(count) + 1) << 24 / 1_000_000
+        let unit = [1000, 100, 10].first { range.upperBound / $0 * $0 >= range.lowerBound } ?? 1
+        return Setting.duration(range.upperBound / unit * unit)
+    }
+
+    private func members(_ record: Record) -> [IPAddress] {
+        switch record {
+        case .endpoint(_, let row): [row.host]
+        case .network(_, let row): row.bouncers
+        case .vpc(_, let row): row.dividers
+        case .config, .host, .port, .portMAC, .direct, .name, .wait, .datapath, .applied, .foreign: []
+        }
+    }
+
+    /// Hosts that are called the same, and are elsewhere.
+    private func readdressed(_ old: [IPAddress], _ new: [IPAddress]) -> [String] {
+        let come = new.filter { !old.contains($0) }
+        return old.filter { !new.contains($0) }.compactMap { address in
+            come.first { host($0) == host(address) }.map { "\(host(address)) \(address) -> \($0)" }
         }
     }
 

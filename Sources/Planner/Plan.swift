@@ -92,7 +92,7 @@ public struct Step: Hashable, Sendable {
 /// What one host would change, and the state that this was worked out from. A value: nothing is decided after it.
 public struct Plan: Hashable, Sendable, Codable {
     /// Version of the JSON form.
-    public static let formatVersion = "1.1"
+    public static let formatVersion = "1.2"
 
     public var formatVersion: String = Plan.formatVersion
     public var host: String

@@ -21,7 +21,10 @@ public struct PlanSummary: Hashable, Sendable, Codable {
     public var isEmpty: Bool { add == 0 && change == 0 && destroy == 0 }
 
     /// `Plan: A to add, C to change, D to destroy.`
-    public var text: String { "Plan: \(add) to add, \(change) to change, \(destroy) to destroy." }
+    public var text: String { "Plan: \(counts)." }
+
+    /// `A to add, C to change, D to destroy`.
+    var counts: String { "\(add) to add, \(change) to change, \(destroy) to destroy" }
 
     public static func + (left: Self, right: Self) -> Self {
         var sum = Self()
@@ -80,15 +83,19 @@ extension Plan {
     static func seconds(_ nanoseconds: UInt64) -> String { "\((nanoseconds + 999_999_999) / 1_000_000_000) s" }
 }
 
-extension Step {
+extension Step.Action {
     /// `+`, `~` or `-`.
     var symbol: String {
-        switch action {
+        switch self {
         case .create: "+"
         case .update: "~"
         case .delete: "-"
         }
     }
+}
+
+extension Step {
+    var symbol: String { action.symbol }
 
     /// `endpoint acme/prod/web/web-1 10.0.1.10: on h2  (web.yaml:12:3)`.
     var line: String {

@@ -24,13 +24,13 @@ extension PlanCommand {
         switch output.format {
         case .json: try Output.print(json)
         case .markdown: try Output.print(plan.markdown)
-        case .text: try Output.print(output.quiet ? plan.summary.text : plan.text)
+        case .text: try Output.print(output.quiet ? plan.summary.text : plan.text(isWhole: rows))
         }
         if let refused = plan.refused {
             refused.complain(staysOn: "")
             throw Exit.refused
         }
-        if detailedExitcode, !plan.hosts.isEmpty { throw Exit.changesFound }
+        if detailedExitcode, !plan.isEmpty { throw Exit.changesFound }
     }
 
     /// As the options name them; nil: HEAD.

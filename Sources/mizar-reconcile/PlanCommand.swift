@@ -30,6 +30,9 @@ struct PlanCommand: ParsableCommand {
     @Flag(help: "Compare the two commits as they are, and merge nothing.")
     var exact = false
 
+    @Flag(help: "Of the fleet, as text: show each resource and each row, however many there are.")
+    var rows = false
+
     @Flag(help: "Of this host: as `apply --allow-destroy` would.")
     var allowDestroy = false
 
@@ -51,6 +54,7 @@ struct PlanCommand: ParsableCommand {
         }
         if let range, range.firstRange(of: "..") == nil { throw ValidationError("--range is BASE...HEAD, not “\(range)”") }
         if base != nil || range != nil, allowDestroy { throw ValidationError("--allow-destroy is for one host: leave --base out") }
+        if base == nil, range == nil, rows { throw ValidationError("--rows goes with --base: the plan of one host shows each row") }
         if head != nil, source.revision.ref != nil { throw ValidationError("--head and --ref say the same: give one") }
     }
 

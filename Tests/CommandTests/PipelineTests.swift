@@ -16,7 +16,12 @@ import Testing
     }
 
     static let requests = [
-        Request(branch: "good", status: 0, words: ["3 to add, 0 to change, 0 to destroy", "acme/prod/web/new"]),
+        Request(
+            branch: "good", status: 0,
+            words: [
+                "Resources: 1 to add, 0 to change, 0 to destroy.", "3 to add, 0 to change, 0 to destroy", "+ endpoint acme/prod/web/new: ",
+                "Nothing stops.",
+            ]),
         Request(branch: "clash", status: 1, words: ["1 error in what merging", "MZ411"]),
         Request(branch: "conflict", status: 1, words: ["1 conflict in what merging", "acme.yaml:", "MZ504"]),
         Request(branch: "deleted", status: 4, words: ["Refused:", "takes away 8 of 8 endpoints", "Mizar-Allow: destroy"]),

@@ -44,6 +44,47 @@ import Testing
         #expect(plan.output == (try await repository.tool.run(repository.words).output), "the same each time")
     }
 
+    @Test func resourcesComeFirstAndRowsAreFolded() async throws {
+        let repository = try await Self.repository()
+        let folded = try await repository.tool.run(repository.words).output
+        #expect(folded.contains("\n  ~ endpoint acme/prod/web/b: moved ") && folded.contains(" -> h1"), "\(folded)")
+        #expect(folded.contains("\n  - network globex/prod/db\n") && folded.contains(": all traffic stops for good: it is removed\n"))
+        #expect(!folded.contains("Host h1 changes"))
+        let closing = folded.split(separator: "\n").suffix(2)
+        #expect(closing.first?.hasPrefix("Resources: 1 to add, 1 to change, ") == true && closing.last?.hasPrefix("Plan: ") == true)
+        let whole = try await repository.tool.run(repository.words + ["--rows"]).output
+        #expect(whole.contains("\nHost h1 changes: ") && whole.hasSuffix(closing.joined(separator: "\n") + "\n"), "\(whole)")
+        let wrong = try await repository.tool.run("plan", "--repo", "\(repository.git.folder)/repo", "--rows")
+        #expect(wrong.status == 1 && wrong.error.contains("--rows goes with --base"), "\(wrong.error)")
+    }
+
+    /// It takes effect with the next commit, and no host has a row of it.
+    @Test func aSettingAloneIsAChange() async throws {
+        let git = try GitFixture()
+        var fleet = ScenarioTests.twoTenants("tc")
+        try await git.repository(files: fleet.files)
+        try await git.git("switch", "-q", "-c", "change")
+        fleet.guards = "{destroy: 50%, least: 7}"
+        var files = fleet.files
+        files["acme.yaml"] = files["acme.yaml"]?.replacing("name: acme\n", with: "name: acme\nprotect: true\n")
+        try await git.commit(files)
+        func plan(_ words: String...) async throws -> Tool.Outcome {
+            try await Tool().run(["plan", "--repo", "\(git.folder)/repo", "--base", "main", "--head", "change"] + words)
+        }
+        let text = try await plan("--detailed-exitcode")
+        #expect(text.status == 2, "\(text)")
+        for line in [
+            "~ cluster test: guards.destroy 10% -> 50%, guards.least 5 -> 7  (", "~ tenant acme: protect false -> true  (acme.yaml:",
+        ] {
+            #expect(text.output.contains(line), "\(text.output)")
+        }
+        #expect(
+            text.output.hasSuffix(
+                "\nNothing stops.\n\nResources: 0 to add, 2 to change, 0 to destroy.\nPlan: 0 to add, 0 to change, 0 to destroy.\n"))
+        #expect(try await plan("--format", "markdown").output.contains("! tenant acme: protect false -> true"))
+        #expect(try await plan("--format", "json").output.contains("\"field\" : \"guards.least\""))
+    }
+
     @Test func jsonIsJSONAndMarkdownIsAComment() async throws {
         struct Report: Decodable {
             struct Host: Decodable {}

@@ -45,6 +45,16 @@ struct Rollout {
         note = "seed \(seed), \(done)"
     }
 
+    /// These commits, the first of which every host has.
+    init(_ topologies: [Topology], seed: Int, note: String) throws {
+        random = SeededGenerator(seed: UInt64(seed))
+        fleet = Fleet(topologies[0])
+        _ = try fleet.converge(to: topologies[0], base: nil, seed: seed)
+        for topology in topologies { for host in topology.hosts { fleet.join(host.name, topology) } }
+        self.topologies = topologies
+        self.note = note
+    }
+
     /// Until everything has settled.
     mutating func run(_ observer: some RolloutObserver) throws {
         let settle = Self.settle
