@@ -7,8 +7,18 @@ public struct ApplyOutcome: Sendable {
     public var destroyed = 0
     /// The step that could not be done; those after it were not tried.
     public var failed: (step: Step, error: BPFError)?
+    /// Steps that could not be done while the rest went on.
+    public var failedAlone: [(step: Step, error: BPFError)] = []
+    /// Steps that needed one of those, and were not tried.
+    public var leftOut: [Step] = []
     /// How the uplink is attached after its driver refused what the plan asked for.
     public var fellBack: DatapathRow?
+
+    /// Whether every step was done.
+    public var isWhole: Bool { failed == nil && failedAlone.isEmpty }
+
+    /// What could not be done, in the order of the plan.
+    public var failures: [(step: Step, error: BPFError)] { failedAlone + (failed.map { [$0] } ?? []) }
 
     /// Whether nothing was done that counts.
     public var isEmpty: Bool { added + changed + destroyed == 0 }
@@ -30,7 +40,7 @@ public enum Executor {
     /// Beyond this a bigger batch gains nothing.
     public static let batchSize = 256
 
-    /// Does the steps of the plan up to the first that fails.
+    /// Does the steps of the plan up to the first that fails and may not fail alone. Of one that may, what needs it is left out.
     ///
     /// - Parameter progress: called after each step that was done.
     public static func apply(
@@ -38,9 +48,23 @@ public enum Executor {
     ) -> ApplyOutcome {
         var outcome = ApplyOutcome()
         var steps = plan.steps
+        var missing: Set<Brought> = []
         var start = 0
         while start < steps.count {
-            let batch = steps[start..<end(of: steps, from: start)]
+            let last = end(of: steps, from: start)
+            if !missing.isEmpty {
+                // Those that need what is missing go to the front of the batch, and are passed over.
+                let batch = steps[start..<last]
+                let left = batch.filter { !missing.isDisjoint(with: $0.needs) }
+                if !left.isEmpty {
+                    outcome.leftOut += left
+                    missing.formUnion(left.compactMap(\.brings))
+                    steps.replaceSubrange(start..<last, with: left + batch.filter { missing.isDisjoint(with: $0.needs) })
+                    start += left.count
+                    continue
+                }
+            }
+            let batch = steps[start..<last]
             do throws(BPFError) {
                 let fallback = try store.perform(batch)
                 for step in batch {
@@ -57,6 +81,12 @@ public enum Executor {
                 for step in done {
                     outcome.count(step)
                     progress(step)
+                }
+                if batch.count == 1, let step = batch.first, step.mayFailAlone {
+                    outcome.failedAlone.append((step, error))
+                    if let brought = step.brings { missing.insert(brought) }
+                    start = batch.endIndex
+                    continue
                 }
                 // The store may have done them all and failed after; the last step is then the one to name.
                 outcome.failed = (batch[min(done.endIndex, batch.endIndex - 1)], error)

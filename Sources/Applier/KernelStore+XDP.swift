@@ -32,6 +32,10 @@ extension KernelStore {
             for link in try NetlinkSocket().links() where link.ifindex == attachment.ifindex && link.xdp != 0 {
                 guard let found = try ProgramInfo.find(link.xdp) else { continue }
                 guard ProgramName(kernel: found.name)?.isXDP == true, link.isNativeXDP else {
+                    if var instead = orElse {
+                        instead.reason = .occupied
+                        return instead
+                    }
                     throw BPFError("attach to", subject, .occupied(by: "the program \(found.name)"))
                 }
                 try replaceXDP(attachment.ifindex, link.xdp, with: program, attachment.interface)

@@ -84,6 +84,8 @@ struct Setting: Sendable {
         Setting(family: .ipv4, name: "accept_redirects", value: "0"),
         Setting(family: .ipv4, name: "accept_source_route", value: "0"),
         Setting(family: .ipv4, name: "route_localnet", value: "0"),
+        // The host may have IPv6 off; this device is ours. The first of IPv6's, as it brings the address family back.
+        Setting(family: .ipv6, name: "disable_ipv6", value: "0"),
         Setting(family: .ipv6, name: "forwarding", value: "0"),
         Setting(family: .ipv6, name: "addr_gen_mode", value: "1"),  // none: no link-local address
         Setting(family: .ipv6, name: "accept_ra", value: "0"),

@@ -118,6 +118,17 @@ extension Differ {
             hint: "except UDP port \(index.topology.cluster.port) from the policy, or write `ipsec: ignore` if that is meant")
     }
 
+    /// Where XDP is asked for and cannot be, tc does its work.
+    func datapathFinding(_ row: DatapathRow) -> Diagnostic? {
+        guard host.datapath == .xdp, row.mode == .tc else { return nil }
+        let why =
+            row.reason == .occupied
+            ? "another XDP program is attached there" : "its driver refuses native XDP, or hides VLAN tags from it"
+        return Diagnostic(
+            .warning, "MZ514", at: host.at, "the uplink of \(host.name) runs tc in place of XDP: \(why)",
+            hint: "write `datapath: auto`, or make XDP possible there: another MTU, other queues, offloads off")
+    }
+
     /// Of interfaces that others may send to instead of the uplink.
     func besideFinding() -> Diagnostic? {
         guard let first = observation.besideUplink(final).first else { return nil }
@@ -136,7 +147,10 @@ extension Differ {
         }
         switch host.datapath {
         case .tc: return (row(.tc, .chosen), nil)
-        case .xdp: return (row(.xdp, .chosen), nil)
+        case .xdp:
+            if uplink.foreignXDP { return (row(.tc, .occupied), nil) }
+            let refused = row(.tc, .refused)
+            return live.datapath == refused ? (refused, nil) : (row(.xdp, .chosen), refused)
         case .auto:
             if uplink.driver == "veth" { return (row(.tc, .veth), nil) }
             if uplink.foreignXDP { return (row(.tc, .occupied), nil) }

@@ -155,12 +155,15 @@ struct ApplyCommand: ParsableCommand {
         let pending: [Plan.Pending]
         let refused: Refusals?
         let error: String?
+        /// What needed a step that failed, and was not tried.
+        let leftOut: [String]
     }
 
     private func report(_ result: Reconciliation.Result) throws {
         let outcome = result.outcome
         let after = "what could be applied is applied"
-        let failure = outcome.failed.map { "\($0.step.subject): \($0.error)" }
+        let failures = outcome.failures.map { "\($0.step.subject): \($0.error)" }
+        let counts = "\(outcome.added) added, \(outcome.changed) changed, \(outcome.destroyed) destroyed."
         switch output.format {
         case .json:
             try Output.print(
@@ -168,23 +171,29 @@ struct ApplyCommand: ParsableCommand {
                     Report(
                         host: result.plan.host, commit: result.plan.commit, added: outcome.added, changed: outcome.changed,
                         destroyed: outcome.destroyed, waiting: result.plan.waitingChanges.count, pending: result.plan.pending,
-                        refused: result.plan.refused, error: failure)), hint: after)
+                        refused: result.plan.refused, error: failures.isEmpty ? nil : failures.joined(separator: "; "),
+                        leftOut: outcome.leftOut.filter { !$0.isBookkeeping }.map(\.subject))), hint: after)
         case .text, .markdown:
-            if failure == nil {
-                try Output.print(
-                    (output.quiet ? "" : "\n")
-                        + "Apply complete! Resources: \(outcome.added) added, \(outcome.changed) changed, \(outcome.destroyed) destroyed.",
-                    hint: after)
+            let space = output.quiet ? "" : "\n"
+            if !outcome.isWhole {
+                if outcome.failed == nil { try Output.print(space + "Apply incomplete! Resources: " + counts, hint: after) }
+            } else if result.plan.refused != nil {
+                // Not complete: the host is not at the commit that was asked for.
+                try Output.print(space + "Repaired only, a newer commit is refused. Resources: " + counts, hint: after)
+            } else {
+                try Output.print(space + "Apply complete! Resources: " + counts, hint: after)
             }
         }
-        guard let failure else {
+        guard !outcome.isWhole else {
             guard let refused = result.plan.refused else { return }
             refused.complain(staysOn: result.plan.commit)
             throw Exit.refused
         }
         let done = outcome.added + outcome.changed + outcome.destroyed
-        Output.complain("error: \(failure)")
-        Output.complain("error: \(done) of \(result.plan.changes.count) changes were made; the next apply goes on from there")
-        throw done == 0 ? Exit.error : Exit.partlyApplied
+        for failure in failures { Output.complain("error: \(failure)") }
+        for step in outcome.leftOut where !step.isBookkeeping { Output.complain("error: left out: \(step.subject)") }
+        let rest = outcome.failed == nil ? "the next apply tries the others again" : "the next apply goes on from there"
+        Output.complain("error: \(done) of \(result.plan.changes.count) changes were made; \(rest)")
+        throw done == 0 && outcome.failed != nil ? Exit.error : Exit.partlyApplied
     }
 }

@@ -142,8 +142,11 @@ final class Daemon {
                 manager.isAlive()
             }
             report.add(result)
-            if let failed = result.outcome.failed {
-                throw Failure("\(failed.step.subject): \(failed.error)", hint: "the next round goes on from there")
+            if !result.outcome.isWhole {
+                let failures = result.outcome.failures.map { "\($0.step.subject): \($0.error)" }
+                let left = result.outcome.leftOut.filter { !$0.isBookkeeping }.map(\.subject)
+                let hint = left.isEmpty ? "the next round goes on from there" : "without it are left out: \(left.joined(separator: ", "))"
+                throw Failure(failures.joined(separator: "; "), hint: hint)
             }
             troubles.over(subject)
             troubles.found(warnings: result.plan.warnings.map(\.description))

@@ -14,7 +14,7 @@ struct RoundReport {
 
     mutating func add(_ result: Reconciliation.Result) {
         let (plan, outcome) = (result.plan, result.outcome)
-        let isWhole = outcome.failed == nil
+        let isWhole = outcome.isWhole
         let isTaken = isWhole && last?.commit != plan.commit
         let pending = plan.pending.map(\.name)
         let isNew = isTaken || !outcome.isEmpty || (isWhole && last?.pending != plan.pending)

@@ -47,7 +47,7 @@ struct AttachTests {
             #expect(try store.observe().attachments == Set(places.filter { $0.interface != "port0" }))
             try store.succeed([Samples.detach(places[0])])
             let failed = try #require(
-                Executor.apply(Samples.plan([Samples.attach(places[0])]), to: store).failed)
+                Executor.apply(Samples.plan([Samples.attach(places[0])]), to: store).failures.first)
             #expect(failed.error.cause == .errno(ENODEV))
 
             try host.command("ip", "link", "add", "port0", "type", "veth", "peer", "name", "port0p")
@@ -76,7 +76,7 @@ struct AttachTests {
             #expect(try #require(seen.interface("up0")).foreignXDP)
             #expect(seen.attachments.isEmpty)
             for place in [places[0], places[4]] {
-                let failed = try #require(Executor.apply(Samples.plan([Samples.attach(place)]), to: store).failed)
+                let failed = try #require(Executor.apply(Samples.plan([Samples.attach(place)]), to: store).failures.first)
                 guard case .occupied(let holder) = failed.error.cause else {
                     Issue.record("\(failed.error)")
                     continue
@@ -156,7 +156,7 @@ struct AttachTests {
             try store.succeed(Samples.base())
             let interface = try #require(try store.observe().interface("br0"))
             let place = Attachment(ifindex: interface.ifindex, interface: "br0", point: .xdp)
-            let failed = try #require(Executor.apply(Samples.plan([Samples.attach(place)]), to: store).failed)
+            let failed = try #require(Executor.apply(Samples.plan([Samples.attach(place)]), to: store).failures.first)
             #expect(failed.error.description.contains("the driver refuses native XDP"))
 
             let instead = DatapathRow(programs: 1, uplink: interface.ifindex, mode: .tc, reason: .refused)
@@ -206,7 +206,7 @@ struct AttachTests {
 extension KernelStore {
     /// Does the steps, or fails the test with the first that cannot be done.
     func succeed(_ steps: [Step], at place: Testing.SourceLocation = #_sourceLocation) throws {
-        let failed = Executor.apply(Samples.plan(steps), to: self).failed
+        let failed = Executor.apply(Samples.plan(steps), to: self).failures.first
         if let failed { Issue.record("\(failed.step.subject): \(failed.error)", sourceLocation: place) }
         try #require(failed == nil, sourceLocation: place)
     }

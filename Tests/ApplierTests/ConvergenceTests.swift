@@ -1,10 +1,10 @@
 import Desired
-import Planner
 import TestSupport
 import Testing
 import Topology
 
 @testable import Applier
+@testable import Planner
 
 /// Whatever step a plan stops at, the next plan ends where the first one would have, and the one after it is empty.
 struct ConvergenceTests {
@@ -20,11 +20,43 @@ struct ConvergenceTests {
         for k in plan.steps.indices {
             let store = MemoryStore(try start.observe())
             let outcome = Executor.apply(plan, to: FailingStore(store, after: k))
-            #expect(try #require(outcome.failed).step == plan.steps[k])
+            #expect(try #require(outcome.failures.first).step == plan.steps[k])
             try Self.apply(second, to: store)
             #expect(store.observation.image == goal.observation.image)
             #expect(store.observation.attachments == goal.observation.attachments)
             #expect(Set(store.observation.devices) == Set(goal.observation.devices))
+        }
+    }
+
+    @Test("whatever fails alone, the rest is done, nothing leads to what is missing, and later nothing is", arguments: [false, true])
+    func alone(fromNothing: Bool) throws {
+        let (first, second) = try (Commits.first(), Commits.second())
+        let start = MemoryStore(Observation(interfaces: Commits.interfaces, programs: 1))
+        if !fromNothing { try Self.apply(first, to: start) }
+        let goal = MemoryStore(try start.observe())
+        try Self.apply(second, to: goal)
+        let plan = try Self.plan(second, start)
+        let alone = plan.steps.filter(\.mayFailAlone)
+        #expect(alone.count >= 5)
+        for subset in 1..<(1 << min(alone.count, 12)) {
+            let refused = Set(alone.indices.filter { subset & 1 << $0 != 0 }.map { alone[$0] })
+            let store = MemoryStore(try start.observe())
+            let outcome = Executor.apply(plan, to: RefusingStore(store) { refused.contains($0) })
+            try #require(outcome.failed == nil, "\(refused.map(\.subject))")
+            // What needs another that failed is not even tried.
+            #expect(Set(outcome.failedAlone.map(\.step)).isSubset(of: refused))
+            #expect(refused.subtracting(outcome.failedAlone.map(\.step)).isSubset(of: outcome.leftOut))
+            #expect(outcome.leftOut.allSatisfy { !$0.needs.isEmpty })
+            let image = store.observation.image
+            try #require(PlanCheck.incoherences(image) == [], "\(refused.map(\.subject))")
+            #expect(image.applied == goal.observation.image.applied)
+            let attached = Set(store.observation.attachments.filter { $0.point == .port }.map(\.ifindex))
+            for (key, row) in image.endpoints where row.kind == .local && row.ifindex != 0 {
+                #expect(attached.contains(row.ifindex), "\(key.address) leads to an interface without a program")
+            }
+            try Self.apply(second, to: store)
+            try #require(store.observation.image == goal.observation.image)
+            #expect(store.observation.attachments == goal.observation.attachments)
         }
     }
 
@@ -47,7 +79,7 @@ struct ConvergenceTests {
                 let plan = try Self.plan(second, store)
                 #expect(plan.steps.count == count)
                 let outcome = Executor.apply(plan, to: FailingStore(store, after: k))
-                #expect(try #require(outcome.failed).step == plan.steps[k])
+                #expect(try #require(outcome.failures.first).step == plan.steps[k])
                 try Self.apply(second, to: KernelStore(directory: host.bpffs, forWriting: true))
                 let seen = try store.observe()
                 #expect(seen.image == goal.image)
@@ -66,7 +98,7 @@ struct ConvergenceTests {
     /// Applies, and plans again: no changes.
     private static func apply(_ topology: Topology, to store: some MapStore) throws {
         let outcome = Executor.apply(try plan(topology, store), to: store)
-        if let failed = outcome.failed { Issue.record("\(failed.step.subject): \(failed.error)") }
+        if let failed = outcome.failures.first { Issue.record("\(failed.step.subject): \(failed.error)") }
         let again = try plan(topology, store)
         #expect(again.steps.isEmpty, "\(again.steps.map(\.subject))")
     }

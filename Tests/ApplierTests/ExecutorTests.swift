@@ -42,7 +42,7 @@ struct ExecutorTests {
             var done = 0
             let outcome = Executor.apply(Samples.plan(Self.steps), to: FailingStore(store, after: k)) { _ in done += 1 }
             #expect(done == k)
-            #expect(try #require(outcome.failed).step == Self.steps[k])
+            #expect(try #require(outcome.failures.first).step == Self.steps[k])
             let rest = Executor.apply(Samples.plan(Array(Self.steps[k...])), to: store)
             #expect(rest.failed == nil)
             #expect(try store.observe() == whole.observation)

@@ -197,7 +197,7 @@ extension NetworkNamespace {
     func stop(_ steps: [Step], after count: Int) throws {
         let store = try KernelStore(directory: bpffs, forWriting: true)
         let outcome = Executor.apply(Samples.plan(steps), to: FailingStore(store, after: count))
-        #expect(try #require(outcome.failed).step == steps[count])
+        #expect(try #require(outcome.failures.first).step == steps[count])
     }
 
     /// Waits until the condition holds; the kernel does some things after its answer.

@@ -83,3 +83,21 @@ public final class FailingStore<Base: MapStore>: MapStore {
         throw error
     }
 }
+
+/// A store of which some steps cannot be done, again and again, as where somebody else has what they need.
+public final class RefusingStore<Base: MapStore>: MapStore {
+    public let base: Base
+    private let refuses: (Step) -> Bool
+
+    public init(_ base: Base, refuses: @escaping (Step) -> Bool) {
+        self.base = base
+        self.refuses = refuses
+    }
+
+    public func observe() throws(BPFError) -> Observation { try base.observe() }
+
+    public func perform(_ steps: ArraySlice<Step>) throws(BPFError) -> DatapathRow? {
+        if steps.contains(where: refuses) { throw BPFError("do", "the step", .unavailable("the test refuses it")) }
+        return try base.perform(steps)
+    }
+}
