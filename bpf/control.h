@@ -9,6 +9,7 @@
 #ifndef MIZAR_CONTROL_H
 #define MIZAR_CONTROL_H
 
+#include "rate.h"
 #include "send.h"
 
 struct control_packet {
@@ -43,14 +44,23 @@ struct said {
 
 MZR_ARRAY(said, BPF_MAP_TYPE_PERCPU_ARRAY, struct said, MZR_SAID_SLOTS);
 
+/* Questions on behalf of a port: so many at once, then one in so many nanoseconds (1,000 a second). Packets
+ * to addresses that nobody is asked about go by way of tables. */
+#define MZR_QUESTION_BURST 128
+#define MZR_QUESTION_INTERVAL 1000000ULL
+
+MZR_RATES(questions);
+
 static __always_inline struct said what_was_said(const struct mzr_endpoint_key *key, __be32 host,
 						 __u32 message)
 {
 	const __be32 *word = const_words(&key->address);
-	struct said said = {.what = absorb(absorb(message, host), key->vni), .time = now() >> MZR_SAID_SHIFT};
+	/* Keyed, so that nobody can compute addresses that keep others' words unsaid. */
+	struct said said = {.what = absorb(absorb(absorb((__u32)mzr_key[0], message), host), key->vni),
+			    .time = now() >> MZR_SAID_SHIFT};
 
 	said.what = absorb(absorb(absorb(absorb(said.what, word[0]), word[1]), word[2]), word[3]);
-	said.what = mix32(said.what);
+	said.what = mix32(said.what ^ (__u32)mzr_key[1]);
 	return said;
 }
 
@@ -124,7 +134,8 @@ static __noinline int ask(struct __sk_buff *skb, const struct mzr_config *row, c
 	struct said said = what_was_said(&in->to, 0, MZR_MESSAGE_ASK);
 	__u64 nonce;
 
-	if (was_said(&said))
+	if (was_said(&said) ||
+	    !take_token(&questions, skb->ifindex, MZR_QUESTION_BURST, MZR_QUESTION_INTERVAL))
 		return 0;
 	nonce = nonce_of(&in->to, now() >> MZR_PERIOD_SHIFT);
 	option.stage = way->stage;

@@ -9,6 +9,7 @@
 #ifndef MIZAR_ICMP_H
 #define MIZAR_ICMP_H
 
+#include "rate.h"
 #include "reply.h"
 
 #define MZR_UNREACHABLE4 3
@@ -62,41 +63,13 @@ struct quote {
 
 MZR_ARRAY(quote, BPF_MAP_TYPE_PERCPU_ARRAY, struct quote, 1);
 
-/* Interface index -> when its errors will be back in their rate. A row that was evicted is a port that had
- * no error for long, among so many. */
-struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 4096);
-	__type(key, __u32);
-	__type(value, __u64);
-} errors SEC(".maps");
+MZR_RATES(errors);
 
 /* Whether a packet's sender is told that it was dropped for `reason`. */
 static __always_inline bool is_told(__u32 reason)
 {
 	return reason == MZR_DROP_TOO_BIG || reason == MZR_DROP_TIME_EXCEEDED ||
 	       reason == MZR_DROP_NO_ENDPOINT || reason == MZR_DROP_HOST_DOWN;
-}
-
-/* A token bucket, kept as the time at which it will be full (the generic cell rate algorithm). */
-static __always_inline bool take_token(__u32 ifindex)
-{
-	__u64 time = now(), before, from, *full = bpf_map_lookup_elem(&errors, &ifindex);
-
-	if (!full) {
-		const __u64 never = 0;
-
-		bpf_map_update_elem(&errors, &ifindex, &never, BPF_NOEXIST);
-		full = bpf_map_lookup_elem(&errors, &ifindex);
-		if (!full)
-			return false;
-	}
-	before = *full;
-	from = before > time ? before : time;
-	if (from - time > (MZR_ERROR_BURST - 1) * MZR_ERROR_INTERVAL)
-		return false;
-	/* Who loses a race against another CPU stays silent: the rate is the port's, not a CPU's. */
-	return __sync_val_compare_and_swap(full, before, from + MZR_ERROR_INTERVAL) == before;
 }
 
 /* No errors about errors, nor about fragments that do not begin a packet: RFC 1122 3.2.2, RFC 4443 2.4e. */
@@ -265,7 +238,7 @@ static __always_inline bool tell(struct __sk_buff *skb, __u32 reason)
 	in.from.vni = port->vni;
 	in.to.vni = port->vni;
 	if (read_inner(&c, eth->h_proto, ETH_HLEN, skb->len, &in) || !may_be_answered(&c, &in) ||
-	    !take_token(ifindex))
+	    !take_token(&errors, ifindex, MZR_ERROR_BURST, MZR_ERROR_INTERVAL))
 		return false;
 	find_speaker(&in, &speaker);
 	describe(&error, in.ipv6, reason, usable_mtu(row));

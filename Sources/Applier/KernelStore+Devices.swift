@@ -14,6 +14,8 @@ extension KernelStore {
             let result = bpf_map_update_elem(map, &slot, &ifindex, UInt64(BPF_ANY))
             guard result < 0 else { continue }
             let number = failure(result)
+            // No room: the map grows with the programs, which are given all ports again.
+            if number == E2BIG { continue }
             guard number == EINVAL || number == ENODEV else {
                 throw BPFError("keep", "the interface of port \(ifindex)", .errno(number))
             }
@@ -34,13 +36,22 @@ extension KernelStore {
         bpf_map_delete_elem(map.descriptor, &slot)
     }
 
-    /// Slot -> interface index, of all ports; nil: programs of another version do not look.
-    func devices() throws(BPFError) -> [UInt32: UInt32]? {
+    /// The interfaces by slot.
+    struct Devices {
+        fileprivate var indices: [UInt32: UInt32] = [:]
+        fileprivate var capacity: UInt32
+
+        /// Whether the port's interface has gone. Of one beyond the map's end nobody knows.
+        func lacks(_ port: RowBytes) -> Bool { port.slot < capacity && indices[port.slot] != port.ifindex }
+    }
+
+    /// Of all ports; nil: programs of another version do not look.
+    func devices() throws(BPFError) -> Devices? {
         guard let map = try open(Self.portDevices) else { return nil }
-        var found: [UInt32: UInt32] = [:]
-        for slot in 1..<UInt32(max(1, map.capacity)) {
+        var found = Devices(capacity: UInt32(map.capacity))
+        for slot in 1..<max(1, found.capacity) {
             guard let value = try map.value(of: withUnsafeBytes(of: slot) { Array($0) }) else { continue }
-            found[slot] = value.withUnsafeBytes { $0.loadUnaligned(as: UInt32.self) }
+            found.indices[slot] = value.withUnsafeBytes { $0.loadUnaligned(as: UInt32.self) }
         }
         return found
     }

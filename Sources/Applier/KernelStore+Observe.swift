@@ -59,7 +59,7 @@ extension KernelStore {
                     found.keep($0, $1)
                     guard var row = Record(table, key: $0, value: $1) else { return }
                     let bytes = RowBytes(key: Array($0), value: Array($1))
-                    if let devices, devices[bytes.slot] != bytes.ifindex, case .port(let ifindex, var port) = row {
+                    if let devices, devices.lacks(bytes), case .port(let ifindex, var port) = row {
                         port.hasDevice = false
                         row = .port(ifindex, port)
                     }

@@ -76,7 +76,7 @@ extension KernelStore {
             try need(.ports).forEach { rows.append(RowBytes(key: Array($0), value: Array($1))) }
         }
         // Those that have gone by now stay gone.
-        if let devices = try devices() { rows.removeAll { devices[$0.slot] != $0.ifindex } }
+        if let devices = try devices() { rows.removeAll { devices.lacks($0) } }
         try Self.keepDevices(of: rows, in: object.map(Self.portDevices))
     }
 

@@ -36,6 +36,9 @@ public struct PlanShape {
         case .row(let before, let after):
             if let before { judge(before, "\(place).before") }
             if let after { judge(after, "\(place).after") }
+            if case .port(_, let row) = after, !row.hasDevice {
+                add("\(place).after.value.has_device", "a port's row is only written for an interface that is there")
+            }
             if case .foreign = after { add("\(place).after", "a row of unknown meaning is only ever removed") }
         case .capacity(let table, let from, let to):
             if !(0...Self.rows).contains(from) { add("\(place).from", "\(from) is not a valid number of rows") }

@@ -110,6 +110,23 @@ extension DatapathTests {
         #expect(world.drops().isEmpty)
     }
 
+    @Test("packets to ever new addresses lead to questions at a rate, and go by tables all the same")
+    func questionsHaveARate() throws {
+        let world = try World.shared.get()
+        try world.reset()
+        let wire = try Wire(world)
+        let start = ContinuousClock.now
+        for number in 0..<1000 {
+            let outcome = try world.send(frame(from: endpoint6, to: address("fd00:1::1:\(String(number, radix: 16))")))
+            #expect(outcome.verdict == Fixture.redirect)
+        }
+        let milliseconds = Int((ContinuousClock.now - start) / .milliseconds(1))
+        var questions = 0
+        while wire.next(milliseconds: 200) != nil { questions += 1 }
+        #expect(questions > 0 && questions <= 129 + milliseconds, "\(questions) in \(milliseconds) ms")
+        #expect(milliseconds > 800 || questions < 1000, "1,000 packets took \(milliseconds) ms")
+    }
+
     @Test(
         "a question goes the way of its address, and who has it answers the origin",
         arguments: [
