@@ -70,11 +70,12 @@ MZR_ARRAY(drops_before, BPF_MAP_TYPE_ARRAY, struct mzr_drop, MZR_DROP_SLOTS);
 MZR_ARRAY(mark, BPF_MAP_TYPE_ARRAY, __u32, 1);
 /* For the loader alone. */
 MZR_ARRAY(secret, BPF_MAP_TYPE_ARRAY, struct mzr_secret, 1);
-/* The rows of these four are the reconciler's own: no program reads them. */
+/* The rows of these five are the reconciler's own: no program reads them. */
 MZR_HASH(names, BPF_MAP_TYPE_HASH, __u64, struct mzr_name, 64);
 MZR_HASH(waits, BPF_MAP_TYPE_HASH, __u64, __u64, 64);
 MZR_ARRAY(applied, BPF_MAP_TYPE_ARRAY, struct mzr_applied, 1);
 MZR_ARRAY(datapath, BPF_MAP_TYPE_ARRAY, struct mzr_datapath, 1);
+MZR_ARRAY(last_round, BPF_MAP_TYPE_ARRAY, struct mzr_round, 1);
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);

@@ -55,6 +55,8 @@ public struct HostStatus: Hashable, Sendable {
         public var commit: String
     }
 
+    /// How the last round went; nil: none was noted.
+    public var round: Round?
     public var observation: Observation
     /// Whether the kernel joins packets of Geneve where they come in.
     public var hasReceiveOffload: Bool

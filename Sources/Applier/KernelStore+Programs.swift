@@ -53,7 +53,7 @@ extension KernelStore {
             }
             try map.map.mayBeWritten()
             return map
-        case MZR_CLASS_COUNTERS, MZR_CLASS_WIRING:
+        case MZR_CLASS_COUNTERS, MZR_CLASS_WIRING, MZR_CLASS_NOTES:
             // The capacity of a table is the plan's.
             guard let map, !map.map.isRelaid, table != nil || map.map.capacity >= spec.capacity else { return nil }
             return map

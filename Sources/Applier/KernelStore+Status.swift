@@ -12,7 +12,8 @@ extension KernelStore {
         let config = observation.image.config
         let receivePort = try ReceiveOffload().port()
         return HostStatus(
-            observation: observation, hasReceiveOffload: receivePort != nil && receivePort == config?.port, peers: try peers(config),
+            round: try lastRound(), observation: observation, hasReceiveOffload: receivePort != nil && receivePort == config?.port,
+            peers: try peers(config),
             traffic: try traffic(names), drops: try drops(),
             tables: try fill(observation.image))
     }

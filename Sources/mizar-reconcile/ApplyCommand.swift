@@ -60,11 +60,36 @@ struct ApplyCommand: ParsableCommand {
     }
 
     private func apply(_ reconciliation: Reconciliation) throws {
+        do {
+            try applyNoting(reconciliation)
+        } catch let invalid as InvalidTopology {
+            reconciliation.note(Round(.invalid, commit: invalid.commit, text: "\(invalid)"))
+            throw invalid
+        } catch let failure as DesiredError {
+            reconciliation.note(Round(.unreachable, commit: "", text: "\(failure)"))
+            throw failure
+        } catch let unknown as UnknownHost {
+            reconciliation.note(Round(.invalid, commit: "", text: "\(unknown)"))
+            throw unknown
+        }
+    }
+
+    private func applyNoting(_ reconciliation: Reconciliation) throws {
         let (desired, fetchFailure) = try reconciliation.loadOrFallBack()
         try reconciliation.check(desired)
         let lock = try reconciliation.lock()
         let result = try reconciliation.reconcile(desired, lock: lock, through: through) { plan in
             if output.format == .text, !output.quiet { try Output.print(plan.text) }
+        }
+        let failures = result.outcome.failures.map { "\($0.step.subject): \($0.error)" }
+        if let first = failures.first {
+            reconciliation.note(Round(.partly, commit: desired.commit, text: first))
+        } else if let fetchFailure {
+            reconciliation.note(Round(.unreachable, commit: desired.commit, text: "\(fetchFailure)"))
+        } else if let refused = result.plan.refused {
+            reconciliation.note(Round(.refused, commit: desired.commit, text: "refused: " + refused.sentences.joined(separator: "; ")))
+        } else {
+            reconciliation.note(Round(.done, commit: desired.commit))
         }
         if let forgotten = result.forgotten { output.logger.warning("the mirror does not remember the applied commit: \(forgotten)") }
         try report(result)

@@ -56,6 +56,8 @@ final class Daemon {
                 try take(judging: unjudged)
             }
             let soonest = repair()
+            let (outcome, text) = troubles.outcome
+            reconciliation.note(Round(outcome, commit: wrong?.commit ?? unjudged?.commit ?? desired?.commit ?? "", text: text))
             let status = report.status(trouble: troubles.first)
             if isReady { manager.status(status) } else { manager.ready(status) }
             isReady = true

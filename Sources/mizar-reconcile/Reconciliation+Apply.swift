@@ -40,6 +40,15 @@ extension Reconciliation {
         return nil
     }
 
+    /// Notes how a round went, for `status`. That it cannot be noted is no trouble of the host's.
+    func note(_ round: Round) {
+        do {
+            try KernelStore(directory: host.maps.bpffs, forWriting: false).note(round)
+        } catch {
+            logger.debug("the round cannot be noted: \(error)")
+        }
+    }
+
     /// The right to change this host's tables, or an error that says who has it.
     func lock() throws -> HostLock {
         try HostCheck.kernel()

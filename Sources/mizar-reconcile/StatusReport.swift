@@ -1,4 +1,5 @@
 import Applier
+import FoundationEssentials
 import Planner
 import Topology
 
@@ -70,8 +71,22 @@ struct StatusReport: Encodable {
         let reason: DatapathRow.Reason
     }
 
+    struct LastRound: Encodable {
+        /// By this host's clock.
+        let at: String
+        /// When it first went so.
+        let since: String
+        let outcome: Round.Outcome
+        /// The newest commit that was seen.
+        let commit: String
+        /// What is wrong.
+        let text: String
+    }
+
     let formatVersion = Plan.formatVersion
     let host: String
+    /// Missing: no round was noted.
+    let lastRound: LastRound?
     /// Missing: nothing was applied; empty: a plain folder.
     let commit: String?
     let uplink: Uplink?
@@ -107,6 +122,9 @@ struct StatusReport: Encodable {
         self.host = host
         let image = status.observation.image
         commit = status.applied?.commit
+        lastRound = status.round.map {
+            LastRound(at: Self.time($0.at), since: Self.time($0.since), outcome: $0.outcome, commit: $0.commit, text: $0.text)
+        }
         ipsec = status.observation.ipsecDemands(image)
         besideUplink = status.observation.besideUplink(image).map(\.interface)
         mapsElsewhere = status.observation.elsewhere.map { Elsewhere(interfaces: $0.interfaces, place: $0.place) }
@@ -147,6 +165,10 @@ struct StatusReport: Encodable {
         hosts = status.peers.map { Peer(address: $0.address, state: $0.state, commit: $0.commit) }
     }
 
+    private static func time(_ nanoseconds: UInt64) -> String {
+        Log.time(Date(timeIntervalSince1970: Double(nanoseconds) / 1_000_000_000))
+    }
+
     private static func name(_ image: Image, network: UInt64) -> String {
         image.names[network] ?? "network \(String(network, radix: 16))"
     }
@@ -178,6 +200,7 @@ struct StatusReport: Encodable {
         lines.append(
             "Underlay: \(uplink.address)\(place); Geneve on UDP port \(ports), \(uplink.receiveOffload ? "" : "no ")GRO, \(mtu)\(peers) peers"
         )
+        if let lastRound { lines.append(lastRound.words(applied: commit ?? "")) }
         for peer in hosts where peer.state == .silent {
             lines.append("Silent: host \(peer.address) does not answer and is avoided")
         }
@@ -252,5 +275,13 @@ extension StatusReport.Elsewhere {
     var words: String {
         "programs on \(interfaces.joined(separator: ", ")) run on maps that are pinned "
             + (place.map { "at \($0) (say so by --bpffs, where that is seen)" } ?? "where this process cannot see them")
+    }
+}
+
+extension StatusReport.LastRound {
+    func words(applied: String) -> String {
+        let newest = commit.isEmpty || commit == applied ? "" : "; the newest commit seen is \(commit.prefix(12))"
+        guard outcome != .done else { return "Last round: \(at), all done\(newest)" }
+        return "Trouble since \(since), last round \(at): \(text)\(newest)"
     }
 }

@@ -1,3 +1,4 @@
+import Applier
 import FoundationEssentials
 import Logging
 
@@ -50,6 +51,16 @@ struct Troubles {
 
     /// The oldest, in words, for whoever has room for one.
     var first: String? { open.filter { !$0.key.isWarning }.min { $0.value.since < $1.value.since }?.value.text }
+
+    /// What the last round came to, by the gravest trouble that there is.
+    var outcome: (outcome: Round.Outcome, text: String) {
+        let order: [(Subject, Round.Outcome)] = [
+            (.identity, .failed), (.lock, .failed), (.applying, .partly), (.fetching, .unreachable), (.reading, .invalid),
+            (.guards, .refused), (.remembering, .failed),
+        ]
+        for (subject, outcome) in order { if let trouble = open[subject] { return (outcome, trouble.text) } }
+        return (.done, "")
+    }
 
     /// - Parameter details: said before it, where it is not said already: one line for each error of a tree.
     mutating func found(_ subject: Subject, _ text: String, details: () -> Void = {}) {

@@ -3,6 +3,14 @@ import FoundationEssentials
 extension LabFixture {
     /// What `status --format json` says of a host.
     public struct Status: Decodable, Sendable {
+        public struct LastRound: Decodable, Sendable {
+            public var at: String
+            public var since: String
+            public var outcome: String
+            public var commit: String
+            public var text: String
+        }
+
         public struct Drop: Decodable, Sendable {
             public var reason: String
             public var packets: Int
@@ -62,6 +70,7 @@ extension LabFixture {
 
         public var host: String
         public var commit: String?
+        public var lastRound: LastRound?
         public var uplink: Uplink?
         public var endpoints: [Endpoint]
         public var networks: [Sum]

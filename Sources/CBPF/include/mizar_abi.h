@@ -30,6 +30,7 @@ enum mzr_class {
 	MZR_CLASS_BEFORE,   /* those totals */
 	MZR_CLASS_WIRING,   /* what every attached program holds: kept */
 	MZR_CLASS_DERIVED,  /* follow from rows of other tables: made and filled anew */
+	MZR_CLASS_NOTES,    /* what the reconciler tells whoever asks: kept, or begun empty */
 };
 
 #define MZR_MAPS(X)                                                                                          \
@@ -52,7 +53,8 @@ enum mzr_class {
 	X(programs, WIRING)                                                                                  \
 	X(mark, WIRING)                                                                                      \
 	X(secret, WIRING)                                                                                    \
-	X(port_devices, DERIVED)
+	X(port_devices, DERIVED)                                                                             \
+	X(last_round, NOTES)
 
 /* Limits. */
 #define MZR_MEMBERS_MAX 64   /* bouncers of a network, dividers of a VPC: what a row has room for */
@@ -334,6 +336,29 @@ struct mzr_name {
 
 /* waits: digest of what must wait for its phase -> when it was first wanted, CLOCK_BOOTTIME ns. */
 
+/* last_round: one row. How the last round of the reconciler went, for `status`. */
+#define MZR_ROUND_TEXT_SIZE 456
+
+enum mzr_round_outcome {
+	MZR_ROUND_NONE = 0,
+	MZR_ROUND_DONE = 1,
+	MZR_ROUND_PARTLY = 2,	   /* steps failed */
+	MZR_ROUND_REFUSED = 3,	   /* guards keep the host from the newest commit */
+	MZR_ROUND_INVALID = 4,	   /* the newest commit has errors, or names no such host */
+	MZR_ROUND_UNREACHABLE = 5, /* the repository cannot be asked, or the commit not be read */
+	MZR_ROUND_FAILED = 6,	   /* anything else */
+};
+
+struct mzr_round {
+	__u64 at;	 /* nanoseconds of CLOCK_REALTIME */
+	__u64 since;	 /* when it first went so */
+	__u8 commit[32]; /* the newest that was seen */
+	__u8 length;	 /* of its id in bytes; 0: none, or a plain folder */
+	__u8 outcome;	 /* enum mzr_round_outcome */
+	__u8 reserved[6];
+	char text[MZR_ROUND_TEXT_SIZE]; /* what is wrong; UTF-8, ended by a zero byte */
+};
+
 /* mark: one row, a __u32. The skb mark on a Geneve packet that the tc programs send; with the interface that
  * it came in by, the guard on the uplink knows it from anybody else's. The loader draws it once: who has a
  * network namespace of their own chooses marks and indices of interfaces there, and must not know it. 0: none
@@ -421,5 +446,6 @@ MZR_ASSERT_SIZE(mzr_applied, 56);
 MZR_ASSERT_SIZE(mzr_datapath, 16);
 MZR_ASSERT_SIZE(mzr_name, 256);
 MZR_ASSERT_SIZE(mzr_secret, 16);
+MZR_ASSERT_SIZE(mzr_round, 512);
 
 #endif /* MIZAR_ABI_H */
