@@ -26,6 +26,8 @@ final class Daemon {
     private var wrong: InvalidTopology?
     private var troubles: Troubles
     private var report: RoundReport
+    /// Whether this round had anything to say.
+    private var hasSaid = false
     /// Whether guards refused what the last round was asked for.
     private var isRefused = false
     /// How often each part has failed in a row.
@@ -48,14 +50,18 @@ final class Daemon {
     func run() throws {
         logger.info("reconciling host \(reconciliation.host.names.first ?? "") every \(interval)")
         var mayTake = true
-        var isReady = false
+        var (isReady, isAsked) = (false, false)
         while true {
             if mayTake || (desired == nil && unjudged == nil) {
                 try take()
             } else if let unjudged {
                 try take(judging: unjudged)
             }
+            hasSaid = false
             let soonest = repair()
+            // Whoever asked for it by SIGHUP waits for a word.
+            if !isReady, isAsked, !hasSaid, troubles.first == nil { logger.info("looked, as asked: nothing to change") }
+            isAsked = false
             let (outcome, text) = troubles.outcome
             reconciliation.note(Round(outcome, commit: wrong?.commit ?? unjudged?.commit ?? desired?.commit ?? "", text: text))
             let status = report.status(trouble: troubles.first)
@@ -71,7 +77,7 @@ final class Daemon {
                 return
             case .hangup:
                 manager.reloading()
-                (mayTake, isReady) = (true, false)
+                (mayTake, isReady, isAsked) = (true, false, true)
             case .links: mayTake = false
             case .time: mayTake = Waiter.now() >= fetchTime
             }
@@ -143,7 +149,7 @@ final class Daemon {
             let result = try reconciliation.reconcile(desired, lock: lock, through: nil, progress: manager.isAlive) { [manager] _ in
                 manager.isAlive()
             }
-            report.add(result)
+            if report.add(result) { hasSaid = true }
             if !result.outcome.isWhole {
                 let failures = result.outcome.failures.map { "\($0.step.subject): \($0.error)" }
                 let left = result.outcome.leftOut.filter { !$0.isBookkeeping }.map(\.subject)

@@ -43,6 +43,8 @@ struct Refusal: Error, CustomStringConvertible {
     init(others owner: Owner, than host: String, below directory: String) {
         self.init(
             "the maps below \(directory) are those of host \(owner), not of \(host)",
-            hint: "give the --bpffs of \(host), or take them off with `mizar-reconcile detach --host \(owner.name ?? "NAME")`")
+            hint:
+                "name this host right (--host, $\(HostOptions.variable), or else the machine's name), or give the --bpffs of \(host). Only if "
+                + "this machine is to be another host from now on, take them off first: `mizar-reconcile detach --host \(owner.name ?? "NAME")`")
     }
 }

@@ -12,14 +12,20 @@ struct RoundReport {
 
     init(logger: Logger) { self.logger = logger }
 
-    mutating func add(_ result: Reconciliation.Result) {
+    /// - Returns: whether there was anything to say.
+    @discardableResult
+    mutating func add(_ result: Reconciliation.Result) -> Bool {
         let (plan, outcome) = (result.plan, result.outcome)
         let isWhole = outcome.isWhole
         let isTaken = isWhole && last?.commit != plan.commit
         let pending = plan.pending.map(\.name)
+        // An interface that goes takes its endpoint's traffic along.
+        for lost in plan.pending where result.ports.detached.contains(lost.name) {
+            logger.warning("interface \(lost.interface) of endpoint \(lost.name) has gone; the endpoint waits for it")
+        }
         let isNew = isTaken || !outcome.isEmpty || (isWhole && last?.pending != plan.pending)
         if isWhole { last = plan }
-        guard isNew else { return }
+        guard isNew else { return false }
         var metadata: Logger.Metadata = [
             "added": .stringConvertible(outcome.added), "changed": .stringConvertible(outcome.changed),
             "destroyed": .stringConvertible(outcome.destroyed), "waiting": .stringConvertible(plan.waitingChanges.count),
@@ -31,6 +37,7 @@ struct RoundReport {
         }
         let verb = isTaken ? "took" : isWhole ? "applied" : "applied a part of"
         logger.info("\(verb) \(plan.commit.isEmpty ? "the folder" : "commit \(plan.commit.prefix(12))")", metadata: metadata)
+        return true
     }
 
     /// For a service manager, on one line.
