@@ -74,11 +74,11 @@ public enum Detach {
                 }
             }
         }
-        for ifindex in try netlink.clsactInterfaces() {
+        for (ifindex, qdisc) in try netlink.filterQdiscs().sorted(by: { $0.key < $1.key }) {
             let interface = links.first { $0.ifindex == ifindex }?.name ?? "\(ifindex)"
             let filters = try netlink.filters(ifindex)
             let ours = try KernelStore.ours(filters)
-            guard !ours.isEmpty || (filters.isEmpty && named.contains(ifindex)) else { continue }
+            guard !ours.isEmpty || (filters.isEmpty && qdisc == .clsact && named.contains(ifindex)) else { continue }
             if ours.contains(where: { $0.program == .loopback }) { try Loopback.restore() }
             try KernelStore.remove(ours.map(\.filter), of: filters, ifindex, interface)
             if ours.contains(where: { $0.program == .portEntry }) { try Setting.reopen(interface) }

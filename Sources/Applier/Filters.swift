@@ -18,6 +18,9 @@ struct Filter: Hashable, Sendable {
     var program: UInt32 = 0
 }
 
+/// A qdisc by the name of its kind. An interface has one of the two, or none.
+enum FilterQdisc: String, Sendable { case clsact, ingress }
+
 extension Filter.Direction {
     var parent: UInt32 {
         switch self {
@@ -35,17 +38,18 @@ extension Filter.Direction {
 }
 
 extension NetlinkSocket {
-    /// RTM_GETQDISC: the interfaces that have a clsact qdisc.
-    func clsactInterfaces() throws(BPFError) -> [UInt32] {
-        try dump(Int(RTM_GETQDISC), tcmsg(), "the qdiscs") { message -> UInt32? in
+    /// RTM_GETQDISC: the interfaces that have a qdisc which filters of ours can be below: clsact, or somebody else's ingress.
+    func filterQdiscs() throws(BPFError) -> [UInt32: FilterQdisc] {
+        let found = try dump(Int(RTM_GETQDISC), tcmsg(), "the qdiscs") { message -> (UInt32, FilterQdisc)? in
             guard message.count >= MemoryLayout<tcmsg>.size else { return nil }
             var kind = ""
             forEachAttribute(of: message, after: MemoryLayout<tcmsg>.size) { type, value in
                 if type == Int(TCA_KIND) { kind = cString(value) }
             }
             let header = message.loadUnaligned(as: tcmsg.self)
-            return kind == "clsact" ? UInt32(bitPattern: header.tcm_ifindex) : nil
+            return FilterQdisc(rawValue: kind).map { (UInt32(bitPattern: header.tcm_ifindex), $0) }
         }
+        return Dictionary(found) { first, _ in first }
     }
 
     /// The filters of both directions of an interface.

@@ -127,10 +127,23 @@ extension KernelStore {
     func attachedPlaces(_ links: [Link]) throws(BPFError) -> [AttachedPlace] {
         var names = ProgramNames()
         let filters = try filterPlaces(links, &names)
+        let lists = hook == .tcx ? try tcxLists(links) : []
+        // What a program of tcx lets pass no filter sees.
+        let hidden = Set(lists.filter { $0.direction == .ingress && !$0.programs.isEmpty }.map(\.link.ifindex))
         var places = filters.filter { $0.point.hook(hook) == .clsact }
-        // A filter of ours would run what tcx has run already.
-        places += try tcxPlaces(links, &names).filter { place in
-            place.point.hook(hook) == .tcx && !filters.contains { $0.ifindex == place.ifindex && $0.point == place.point }
+        for index in places.indices where hidden.contains(places[index].ifindex) { places[index].isComplete = false }
+        for list in lists {
+            for (number, program) in list.programs.enumerated() {
+                guard let point = try names.point(of: program, list.direction) else { continue }
+                // A filter of ours would run what tcx has run already.
+                let isDoubled = filters.contains { $0.ifindex == list.link.ifindex && $0.point == point }
+                if point.hook(hook) == .clsact { places.removeAll { $0.ifindex == list.link.ifindex && $0.point == point } }
+                guard !isDoubled || point.hook(hook) == .clsact else { continue }
+                places.append(
+                    AttachedPlace(
+                        ifindex: list.link.ifindex, interface: list.link.name, point: point, program: program,
+                        isComplete: number == 0 && !isDoubled))
+            }
         }
         if try !Loopback.forwards() { places.removeAll { $0.point == .loopback } }
         let open = Set(links.lazy.filter { !$0.isClosed }.map(\.ifindex))
@@ -145,24 +158,29 @@ extension KernelStore {
         return places
     }
 
-    private func tcxPlaces(_ links: [Link], _ names: inout ProgramNames) throws(BPFError) -> [AttachedPlace] {
-        var places: [AttachedPlace] = []
+    /// The programs of tcx of one direction of an interface, in the order in which they run.
+    private struct TCXList {
+        var link: Link
+        var direction: Filter.Direction
+        var programs: [UInt32]
+    }
+
+    private func tcxLists(_ links: [Link]) throws(BPFError) -> [TCXList] {
+        var lists: [TCXList] = []
         for link in links {
             for direction in Filter.Direction.allCases {
-                for program in try TCX.programs(link.ifindex, direction) {
-                    guard let point = try names.point(of: program, direction) else { continue }
-                    places.append(AttachedPlace(ifindex: link.ifindex, interface: link.name, point: point, program: program))
-                }
+                let programs = try TCX.programs(link.ifindex, direction)
+                if !programs.isEmpty { lists.append(TCXList(link: link, direction: direction, programs: programs)) }
             }
         }
-        return places
+        return lists
     }
 
     private func filterPlaces(_ links: [Link], _ names: inout ProgramNames) throws(BPFError) -> [AttachedPlace] {
         var places: [AttachedPlace] = []
         let interfaces = Dictionary(links.map { ($0.ifindex, $0.name) }, uniquingKeysWith: { first, _ in first })
         let netlink = try NetlinkSocket()
-        for ifindex in try netlink.clsactInterfaces().sorted() {
+        for ifindex in try netlink.filterQdiscs().keys.sorted() {
             guard let interface = interfaces[ifindex] else { continue }
             for direction in Filter.Direction.allCases {
                 for filter in try netlink.filters(ifindex, direction)

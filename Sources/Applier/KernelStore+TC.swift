@@ -10,16 +10,21 @@ extension KernelStore {
         _ point: Attachment.Point, _ ifindex: UInt32, _ program: Int32, replace: Bool = false, _ interface: String
     ) throws(BPFError) {
         guard let direction = point.direction else { return }
-        switch point.hook(hook) {
-        case .clsact: try attachFilter(direction, ifindex, program, replace: replace, interface)
-        case .tcx:
-            let old = try TCX.ours(ifindex, direction).first?.id
-            let new = try ProgramInfo(of: program).id
-            if old != new {
-                try TCX.attach(program, ifindex, direction, inPlaceOf: old, interface)
-            }
-            try removeFilters(of: point, ifindex, interface)
+        let present = hook == .tcx ? try TCX.programs(ifindex, direction) : []
+        // A program of tcx goes before all filters, and what it lets pass no filter sees.
+        guard point.hook(hook) == .tcx || !present.isEmpty else {
+            return try attachFilter(direction, ifindex, program, replace: replace, interface)
         }
+        let old = try TCX.ours(ifindex, direction).first?.id
+        let new = try ProgramInfo(of: program).id
+        if let old, old != present.first {
+            // Somebody put theirs before ours.
+            try TCX.detach(old, ifindex, direction, interface)
+            try TCX.attach(program, ifindex, direction, inPlaceOf: nil, interface)
+        } else if old != new {
+            try TCX.attach(program, ifindex, direction, inPlaceOf: old, interface)
+        }
+        try removeFilters(of: point, ifindex, interface)
     }
 
     /// Removes our program, whichever hook it is at; an interface that has gone took it along.
@@ -108,7 +113,7 @@ extension KernelStore {
             // The kernel lists a priority as such too, with handle 0.
             !ours.contains { $0.direction == filter.direction && $0.priority == filter.priority && [0, $0.handle].contains(filter.handle) }
         }
-        if others.isEmpty { return try removeClsact(ifindex, interface) }
+        if others.isEmpty, try NetlinkSocket().filterQdiscs()[ifindex] != .ingress { return try removeClsact(ifindex, interface) }
         for filter in ours { try remove(filter, interface) }
     }
 
@@ -127,7 +132,7 @@ extension KernelStore {
 
     /// bpf_tc_hook_destroy; one that has gone is removed already.
     private static func removeClsact(_ ifindex: UInt32, _ interface: String) throws(BPFError) {
-        guard try NetlinkSocket().clsactInterfaces().contains(ifindex) else { return }
+        guard try NetlinkSocket().filterQdiscs()[ifindex] == .clsact else { return }
         var hook = hook(ifindex)
         hook.attach_point = bpf_tc_attach_point(BPF_TC_INGRESS.rawValue | BPF_TC_EGRESS.rawValue)
         let result = bpf_tc_hook_destroy(&hook)

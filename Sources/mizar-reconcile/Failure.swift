@@ -45,6 +45,7 @@ struct Refusal: Error, CustomStringConvertible {
             "the maps below \(directory) are those of host \(owner), not of \(host)",
             hint:
                 "name this host right (--host, $\(HostOptions.variable), or else the machine's name), or give the --bpffs of \(host). Only if "
-                + "this machine is to be another host from now on, take them off first: `mizar-reconcile detach --host \(owner.name ?? "NAME")`")
+                + "this machine is to be another host from now on, take them off first: `mizar-reconcile detach --host \(owner.name ?? "NAME")`"
+        )
     }
 }

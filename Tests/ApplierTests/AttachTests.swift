@@ -119,6 +119,55 @@ struct AttachTests {
         }
     }
 
+    @Test("whoever puts a program before ours finds ours before it again, at a port as at the uplink", .enabled(if: Hook.ofKernel == .tcx))
+    func order() async throws {
+        try await NetworkNamespace.run { host in
+            let places = try host.makePorts()
+            let store = try KernelStore(directory: host.bpffs, forWriting: true)
+            try store.succeed(Samples.base() + places.map { Samples.attach($0) })
+            #expect(try store.observe().attachments == Set(places))
+            for place in [places[0], places[2]] {
+                let foreign = try ForeignProgram(BPF_PROG_TYPE_SCHED_CLS, "neighbour")
+                try foreign.attachTCX(place.ifindex)
+                #expect(try TCX.programs(place.ifindex, .ingress).first == foreign.id)
+                #expect(try store.observe().attachments == Set(places).subtracting([place]), "\(place.point)")
+                try store.succeed([Samples.attach(place)])
+                #expect(try TCX.programs(place.ifindex, .ingress).last == foreign.id)
+                #expect(try store.observe().attachments == Set(places))
+                // Again, now that ours is there by tcx.
+                let other = try ForeignProgram(BPF_PROG_TYPE_SCHED_CLS, "another")
+                try other.attachTCX(place.ifindex)
+                #expect(try store.observe().attachments == Set(places).subtracting([place]))
+                try store.succeed([Samples.attach(place)])
+                #expect(try Array(TCX.programs(place.ifindex, .ingress).dropFirst()) == [other.id, foreign.id])
+                #expect(try store.observe().attachments == Set(places))
+            }
+            // The programs are replaced where they are.
+            try store.succeed([Samples.capacity(.endpoints, from: 64, to: 128), Samples.programs])
+            #expect(try store.observe().attachments == Set(places))
+            _ = try Detach.run(directory: host.bpffs)
+            #expect(try TCX.programs(places[0].ifindex, .ingress).count == 2, "theirs stay")
+            #expect(try !host.command("tc", "qdisc", "show").contains("clsact"))
+        }
+    }
+
+    @Test("below somebody's ingress qdisc a port is attached once, and detach leaves the qdisc without our program")
+    func ingressQdisc() async throws {
+        try await NetworkNamespace.run { host in
+            let places = try host.makePorts()
+            let store = try KernelStore(directory: host.bpffs, forWriting: true)
+            try host.command("tc", "qdisc", "add", "dev", places[0].interface, "ingress")
+            try store.succeed(Samples.base() + [Samples.attach(places[0])])
+            #expect(try store.observe().attachments == [places[0]])
+            try store.succeed([Samples.detach(places[0])])
+            #expect(try NetlinkSocket().filters(places[0].ifindex, .ingress).allSatisfy { $0.program == 0 })
+            try store.succeed([Samples.attach(places[0])])
+            _ = try Detach.run(directory: host.bpffs)
+            #expect(try NetlinkSocket().filters(places[0].ifindex, .ingress).allSatisfy { $0.program == 0 })
+            #expect(try host.command("tc", "qdisc", "show", "dev", places[0].interface).contains("ingress"))
+        }
+    }
+
     @Test("what an earlier version attached by filters is replaced, and what was half replaced is", .enabled(if: Hook.ofKernel == .tcx))
     func replacement() async throws {
         try await NetworkNamespace.run { host in
