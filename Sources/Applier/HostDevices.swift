@@ -19,8 +19,8 @@ struct HostDevices: ~Copyable {
     static func indices() throws(BPFError) -> Set<UInt32> {
         Set(try NetlinkSocket().links().filter { $0.group == group }.map(\.ifindex))
     }
-    /// Of our routes and routing rules (rtm_protocol), beside their device: "m".
-    static let routeProtocol: UInt8 = 0x6d
+    /// Of our routes and routing rules (rtm_protocol), beside their device.
+    static let routeProtocol = UInt8(MZR_ROUTE_PROTOCOL)
 
     static func alias(device endpoint: String) -> String { "mizar:device:" + endpoint }
     static func alias(port endpoint: String) -> String { "mizar:port:" + endpoint }

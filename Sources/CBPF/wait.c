@@ -41,13 +41,44 @@ int mzr_links_open(void)
 
 	if (descriptor < 0)
 		return -errno;
-	struct sockaddr_nl address = {.nl_family = AF_NETLINK, .nl_groups = RTMGRP_LINK};
-	if (bind(descriptor, (struct sockaddr *)&address, sizeof(address)) < 0) {
+	struct sockaddr_nl address = {.nl_family = AF_NETLINK};
+	static const int groups[] = {RTNLGRP_LINK,	  RTNLGRP_TC,	      RTNLGRP_IPV4_IFADDR,
+				     RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE,
+				     RTNLGRP_IPV4_RULE,	  RTNLGRP_IPV6_RULE};
+	int result = bind(descriptor, (struct sockaddr *)&address, sizeof(address));
+
+	for (size_t i = 0; !result && i < sizeof(groups) / sizeof(groups[0]); i++)
+		result = setsockopt(descriptor, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &groups[i],
+				    sizeof(groups[i]));
+	if (result < 0) {
 		int error = errno;
 		close(descriptor);
 		return -error;
 	}
 	return descriptor;
+}
+
+/* Interfaces and addresses that come and go; of the rest what somebody takes away. A host may have a million
+ * routes that come and go: ours are of protocol 109. */
+static bool concerns_us(const struct nlmsghdr *message)
+{
+	const struct rtmsg *route = NLMSG_DATA(message);
+
+	switch (message->nlmsg_type) {
+	case RTM_NEWLINK:
+	case RTM_DELLINK:
+	case RTM_NEWADDR:
+	case RTM_DELADDR:
+	case RTM_DELQDISC:
+	case RTM_DELTFILTER:
+	case RTM_DELRULE:
+		return true;
+	case RTM_DELROUTE:
+		return message->nlmsg_len >= NLMSG_LENGTH(sizeof(*route)) &&
+		       route->rtm_protocol == MZR_ROUTE_PROTOCOL;
+	default:
+		return false;
+	}
 }
 
 bool mzr_links_drain(int descriptor)
@@ -70,6 +101,6 @@ bool mzr_links_drain(int descriptor)
 		struct nlmsghdr *message = (struct nlmsghdr *)buffer;
 		for (unsigned int left = (unsigned int)size; NLMSG_OK(message, left);
 		     message = NLMSG_NEXT(message, left))
-			found |= message->nlmsg_type == RTM_NEWLINK || message->nlmsg_type == RTM_DELLINK;
+			found |= concerns_us(message);
 	}
 }

@@ -1,5 +1,6 @@
 import Applier
 import Desired
+import Glibc
 import Logging
 import Planner
 import Topology
@@ -26,6 +27,8 @@ final class Daemon {
     private var wrong: InvalidTopology?
     private var troubles: Troubles
     private var report: RoundReport
+    /// When the host was repaired last, milliseconds of CLOCK_MONOTONIC.
+    private var repaired = 0
     /// Whether this round had anything to say.
     private var hasSaid = false
     /// Whether guards refused what the last round was asked for.
@@ -78,7 +81,10 @@ final class Daemon {
             case .hangup:
                 manager.reloading()
                 (mayTake, isReady, isAsked) = (true, false, true)
-            case .links: mayTake = false
+            case .links:
+                mayTake = false
+                // What fails again and again may be what changes interfaces.
+                if failedRepairs > 0 { usleep(UInt32(1000 * max(0, min(1000, repaired + 1000 - Waiter.now())))) }
             case .time: mayTake = Waiter.now() >= fetchTime
             }
         }
@@ -138,6 +144,7 @@ final class Daemon {
     /// - Returns: when the next step is due, or a failed round tried again, milliseconds of CLOCK_MONOTONIC; nil: nothing waits.
     private func repair() -> Int? {
         guard let desired else { return nil }
+        defer { repaired = Waiter.now() }
         var subject = Troubles.Subject.identity
         do {
             try reconciliation.check(desired)
