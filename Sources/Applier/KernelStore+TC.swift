@@ -69,6 +69,10 @@ extension KernelStore {
         guard !replace, number == EEXIST || number == EINVAL || number == EOPNOTSUPP else {
             throw BPFError("attach to", subject, .errno(number))
         }
+        if direction == .egress, try NetlinkSocket().filterQdiscs()[ifindex] == .ingress {
+            // It has one list for whatever direction is asked for.
+            throw BPFError("attach to", subject, .occupied(by: "an ingress qdisc, which has no egress,"))
+        }
         // Ours may be there; anybody else's stays.
         let others = try NetlinkSocket().filters(ifindex, direction)
             // The kernel lists a priority as such too, with handle 0.

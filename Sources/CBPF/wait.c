@@ -44,7 +44,8 @@ int mzr_links_open(void)
 	struct sockaddr_nl address = {.nl_family = AF_NETLINK};
 	static const int groups[] = {RTNLGRP_LINK,	  RTNLGRP_TC,	      RTNLGRP_IPV4_IFADDR,
 				     RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE,
-				     RTNLGRP_IPV4_RULE,	  RTNLGRP_IPV6_RULE};
+				     RTNLGRP_IPV4_RULE,	  RTNLGRP_IPV6_RULE,  RTNLGRP_IPV4_NETCONF,
+				     RTNLGRP_IPV6_NETCONF};
 	int result = bind(descriptor, (struct sockaddr *)&address, sizeof(address));
 
 	for (size_t i = 0; !result && i < sizeof(groups) / sizeof(groups[0]); i++)
@@ -58,8 +59,8 @@ int mzr_links_open(void)
 	return descriptor;
 }
 
-/* Interfaces and addresses that come and go; of the rest what somebody takes away. A host may have a million
- * routes that come and go: ours are of protocol 109. */
+/* Interfaces and addresses that come and go, and settings; of the rest what somebody takes away or replaces.
+ * A host may have a million routes that come and go: ours are of protocol 109. */
 static bool concerns_us(const struct nlmsghdr *message)
 {
 	const struct rtmsg *route = NLMSG_DATA(message);
@@ -72,7 +73,11 @@ static bool concerns_us(const struct nlmsghdr *message)
 	case RTM_DELQDISC:
 	case RTM_DELTFILTER:
 	case RTM_DELRULE:
+	case RTM_NEWNETCONF:
 		return true;
+	case RTM_NEWROUTE:
+		/* In the place of one of ours, perhaps: nobody tells of that one. */
+		return message->nlmsg_flags & NLM_F_REPLACE;
 	case RTM_DELROUTE:
 		return message->nlmsg_len >= NLMSG_LENGTH(sizeof(*route)) &&
 		       route->rtm_protocol == MZR_ROUTE_PROTOCOL;

@@ -1,6 +1,5 @@
 import Applier
 import Desired
-import Glibc
 import Logging
 import Planner
 import Topology
@@ -10,6 +9,8 @@ import Topology
 /// A round has two parts. *take* gets the newest commit; where that fails, the host stays on the one that it has. *repair* makes the
 /// host match the commit that was taken last. Either is tried again soon after it has failed, by itself.
 final class Daemon {
+    /// Milliseconds from a repair to the next one that an event leads to.
+    private static let spacing = (usual: 200, failed: 1000)
     /// How long guards judge commits before the host is looked at again.
     private static let slice = Duration.seconds(1)
 
@@ -83,8 +84,8 @@ final class Daemon {
                 (mayTake, isReady, isAsked) = (true, false, true)
             case .links:
                 mayTake = false
-                // What fails again and again may be what changes interfaces.
-                if failedRepairs > 0 { usleep(UInt32(1000 * max(0, min(1000, repaired + 1000 - Waiter.now())))) }
+                // Whoever undoes what we do, and what we do in vain, must not keep the host busy.
+                waiter.pause(until: repaired + (failedRepairs > 0 ? Self.spacing.failed : Self.spacing.usual))
             case .time: mayTake = Waiter.now() >= fetchTime
             }
         }

@@ -45,6 +45,12 @@ final class Waiter {
         }
     }
 
+    /// Lets time pass, and events come together, until `end` or a signal, which stays to be read.
+    func pause(until end: Int) {
+        var watched = pollfd(fd: signals, events: Int16(POLLIN), revents: 0)
+        _ = poll(&watched, 1, Int32(clamping: max(0, end - Self.now())))
+    }
+
     /// Calls `body`; SIGTERM or SIGINT ends the process at once meanwhile, as fetching and reading leave nothing half done.
     func endingAtSignals<Result>(_ logger: Logger, _ body: () throws -> Result) throws -> Result {
         let watch = try SignalWatch(signals: signals) {
