@@ -85,7 +85,7 @@ enum BPFFilesystem {
         return names.sorted()
     }
 
-    /// What a symbolic link says; nil: there is nothing of that name, or no link.
+    /// Reads where a symbolic link leads. Nil if nothing has that name, or if it is no link.
     static func target(of path: String) throws(BPFError) -> String? {
         var buffer = [CChar](repeating: 0, count: Int(PATH_MAX))
         let length = readlink(path, &buffer, buffer.count)

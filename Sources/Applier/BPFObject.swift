@@ -69,7 +69,7 @@ struct BPFObject: ~Copyable {
         return specs
     }
 
-    /// What the tables of `direct` are.
+    /// The type and sizes of the tables in `direct`.
     var directTable: MapSpec? {
         guard let table = bpf_map__inner_map(bpf_object__find_map_by_name(pointer, "direct")) else { return nil }
         return MapSpec(
@@ -171,7 +171,7 @@ struct BPFObject: ~Copyable {
     /// BPF_F_ADJ_ROOM_DECAP_L3_IPV6, which came with Linux 6.3: headers may be older.
     private static let decapIPv6: UInt64 = 1 << 8
 
-    /// What the programs must know of this kernel, and the key that answers are proven with.
+    /// Tells the programs which kernel runs them, and gives them the key that proves answers.
     func setConstants(key: Secret) throws(BPFError) {
         try set("mzr_decap_flags", to: [HostCheck.kernelVersion() >= (6, 3) ? Self.decapIPv6 : 0])
         try set("mzr_reads_kernel_structs", to: [HostCheck.kernelVersion() >= (6, 2) ? 1 : 0])
@@ -212,7 +212,7 @@ struct BPFObject: ~Copyable {
         return lines.last { line in !statistics.contains { line.hasPrefix($0) } }.map(String.init) ?? ""
     }
 
-    /// What is asked of the embedded object again and again.
+    /// Facts about the embedded object, read once.
     struct Facts: Sendable {
         var specs: [String: MapSpec]
         var directTable: MapSpec?

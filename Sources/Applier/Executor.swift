@@ -17,7 +17,7 @@ public struct ApplyOutcome: Sendable {
     /// Whether every step was done.
     public var isWhole: Bool { failed == nil && failedAlone.isEmpty }
 
-    /// What could not be done, in the order of the plan.
+    /// All failed steps, in the order of the plan.
     public var failures: [(step: Step, error: BPFError)] { failedAlone + (failed.map { [$0] } ?? []) }
 
     /// Whether nothing was done that counts.

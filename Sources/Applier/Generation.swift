@@ -13,7 +13,7 @@ struct Generation: Hashable {
 
     static let current = "current"
 
-    /// Of its folder. bpffs allows no dots.
+    /// The name of its folder. bpffs allows no dots.
     var name: String { "layout\(layout)_\(number)" }
 
     init(layout: Int, number: Int) {
@@ -78,7 +78,7 @@ struct Generation: Hashable {
         }
     }
 
-    /// What layout 0 pinned in the directory itself.
+    /// The names that layout 0 pinned in the directory itself.
     static let pinsOfLayout0: Set<String> = [
         "applied", "config", "control", "datapath", "direct", "drops", "endpoints", "entry_guard", "entry_port", "entry_uplink",
         "errors", "headings", "hosts", "instants", "loopback", "mark", "names", "networks", "peers", "port_macs", "ports",

@@ -15,11 +15,11 @@ struct HostDevices: ~Copyable {
     /// IFLA_GROUP of both ends: "mizr".
     static let group: UInt32 = 0x6d69_7a72
 
-    /// Of both ends of all of them.
+    /// The indices of both ends of all host endpoints' devices.
     static func indices() throws(BPFError) -> Set<UInt32> {
         Set(try NetlinkSocket().links().filter { $0.group == group }.map(\.ifindex))
     }
-    /// Of our routes and routing rules (rtm_protocol), beside their device.
+    /// The protocol number (rtm_protocol) by which we know our routes and routing rules.
     static let routeProtocol = UInt8(MZR_ROUTE_PROTOCOL)
 
     static func alias(device endpoint: String) -> String { "mizar:device:" + endpoint }

@@ -57,7 +57,7 @@ extension KernelStore {
         }
     }
 
-    /// What is a port no longer. That of a host endpoint's device stays as it is, and goes with it.
+    /// Gives an interface that is no port any more its usual settings. A host endpoint's device keeps them and goes with its port.
     private func reopen(_ attachment: Attachment) throws(BPFError) {
         let devices: Set<UInt32>
         if let known = ownDevices { devices = known } else { devices = try HostDevices.indices() }

@@ -45,7 +45,7 @@ extension KernelStore {
         func lacks(_ port: RowBytes) -> Bool { port.slot < capacity && indices[port.slot] != port.ifindex }
     }
 
-    /// Of all ports; nil: programs of another version do not look.
+    /// Reads the interfaces of all ports. Nil if another version's programs run, which do not look.
     func devices() throws(BPFError) -> Devices? {
         guard let map = try open(Self.portDevices) else { return nil }
         var found = Devices(capacity: UInt32(map.capacity))

@@ -57,13 +57,13 @@ extension KernelStore {
             // The capacity of a table is the plan's.
             guard let map, !map.map.isRelaid, table != nil || map.map.capacity >= spec.capacity else { return nil }
             return map
-        case MZR_CLASS_DERIVED: return nil
+        case MZR_CLASS_SCRATCH, MZR_CLASS_DERIVED: return nil
         case MZR_CLASS_BEFORE:
             let counters = String(spec.name.dropLast(Self.before("").count))
             // Killed in between, a total that was added to would be added to again.
             guard let map, !map.map.isRelaid, try left(counters, but: kept).isEmpty else { return nil }
             return map
-        default: return nil  // Scratch.
+        default: throw BPFError("keep", "map \(spec.name)", .unavailable("nothing says what an upgrade does with its class"))
         }
     }
 
@@ -142,7 +142,7 @@ extension KernelStore {
     }
 
     /// Until no packet is in a program that was replaced.
-    private static func awaitPrograms() throws(BPFError) {
+    static func awaitPrograms() throws(BPFError) {
         let result = mzr_await_programs()
         guard result < 0 else { return }
         // A kernel whose CPUs are not to be disturbed (nohz_full) does not say when; packets are through in far less than this.

@@ -112,7 +112,7 @@ private enum Layout0 {
             }
             try store.fillSlots(object)
             try store.replaceAttached()
-            usleep(100_000)
+            try KernelStore.awaitPrograms()
             for one in old { try one.remove(from: directory) }
         }
     }
