@@ -4,7 +4,11 @@
 #define MIZAR_CHECKSUM_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <linux/bpf.h>
+#include <linux/in.h>
+#include <linux/in6.h>
+#include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
 static __always_inline __u16 fold(__u64 sum)
@@ -24,6 +28,21 @@ static __always_inline void checksum_replace16(__u16 *checksum, __u16 from, __u1
 static __always_inline void checksum_replace32(__u16 *checksum, __u32 from, __u32 to)
 {
 	*checksum = ~fold((__u64)(__u16) ~*checksum + (__u32)~from + to);
+}
+
+/* The sum of ICMPv6's pseudo header, RFC 8200 8.1. */
+static __always_inline __u32 pseudo_sum6(const __be32 *from, const __be32 *to, __u32 size)
+{
+	__u64 sum = 0;
+	int i;
+
+	for (i = 0; i < 4; i++) {
+		sum += from[i];
+		sum += to[i];
+	}
+	sum += bpf_htonl(size);
+	sum += bpf_htonl(IPPROTO_ICMPV6);
+	return fold(sum);
 }
 
 #define MZR_SUM_CHUNK 128

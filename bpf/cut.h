@@ -16,7 +16,12 @@
 #ifndef MIZAR_CUT_H
 #define MIZAR_CUT_H
 
-#include "send.h"
+#include <linux/pkt_cls.h>
+
+#include "count.h"
+#include "hop.h"
+#include "mac.h"
+#include "tunnel.h"
 
 /*
  * Whether the skb has a tunnel's inner headers, which a program cannot read: room without bytes is refused

@@ -6,28 +6,17 @@
 #ifndef MIZAR_FORWARD_H
 #define MIZAR_FORWARD_H
 
+#include "direct.h"
 #include "memo.h"
+#include "parse.h"
+
+static __always_inline void clear_way(struct way *way)
+{
+	__builtin_memset(way, 0, sizeof(*way));
+}
 
 /* Who asks: an endpoint of this host, which may be sent through every table. Beside enum mzr_stage. */
 #define MZR_ASKED_BY_PORT 0xff
-
-enum go {
-	GO_DROP,
-	GO_PORT,    /* deliver to `ifindex` */
-	GO_HOST,    /* send to `host` with `stage` */
-	GO_GATEWAY, /* the gateway of `network` is meant */
-	GO_UNKNOWN, /* nothing is remembered */
-};
-
-struct way {
-	__u64 network; /* the endpoint's, 0 where it is not known; GO_GATEWAY: the gateway's */
-	__be32 host;
-	__u32 ifindex;
-	__be32 avoided; /* a host that is silent, in whose place `host` is; 0: none */
-	__u8 reason;	/* GO_DROP: enum mzr_drop_reason */
-	__u8 stage;	/* enum mzr_stage */
-	__u8 found;	/* a port's packet: what `direct` says, enum direct */
-};
 
 static __always_inline int go_drop(struct way *way, __u32 reason)
 {
@@ -35,70 +24,66 @@ static __always_inline int go_drop(struct way *way, __u32 reason)
 	return GO_DROP;
 }
 
-/* Whom a flow's member is chosen for, and who is passed over. */
+/* A walk over the members of a table, for the one that serves a flow. */
 struct choice {
+	const struct mzr_members *members;
 	__u32 flow;
+	__u32 highest;
+	__be32 best; /* 0: nobody yet */
 	__be32 self; /* this host: it is asked because it lacks the table */
 	__be32 avoided[2];
 };
 
-/*
- * Rendezvous hashing: every member gets a score for the flow, and the highest serves it. 0: there is nobody
- * else. Global, so that the verifier takes its loop once.
- */
-__noinline __be32 choose(const struct mzr_members *members, __u32 count, const struct choice *choice)
+static long try_member(__u32 index, struct choice *choice)
 {
-	__be32 best = 0;
-	__u32 highest = 0;
-	__u32 i;
+	__be32 member;
+	__u32 score;
 
-	if (!members || !choice)
+	if (index >= MZR_MEMBERS_MAX)
+		return 1;
+	member = choice->members->host[index];
+	score = mix32(choice->flow ^ mix32(bpf_ntohl(member)));
+	/* Members ascend, so the higher address takes a tie. */
+	if (member == choice->self || member == choice->avoided[0] || member == choice->avoided[1] ||
+	    (choice->best && score < choice->highest))
 		return 0;
-	for (i = 0; i < MZR_MEMBERS_MAX; i++) {
-		__be32 member;
-		__u32 score;
-
-		if (i >= count)
-			break;
-		member = members->host[i];
-		score = mix32(choice->flow ^ mix32(bpf_ntohl(member)));
-		/* Members ascend, so the higher address takes a tie. */
-		if (member == choice->self || member == choice->avoided[0] || member == choice->avoided[1] ||
-		    (best && score < highest))
-			continue;
-		best = member;
-		highest = score;
-	}
-	return best;
+	choice->best = member;
+	choice->highest = score;
+	return 0;
 }
 
 /*
- * The member that serves the flow; if it is silent, the next that is not, or else it after all. Two are
- * passed over at most: each costs the loop once more.
+ * Rendezvous hashing: every member gets a score for the flow, and the highest serves it. If it is silent, the
+ * next that is not, or else it after all; 0: there is nobody else. Two are passed over at most: each costs
+ * the loop once more. Global, as all that loops by call here: the verifier takes it by itself, once.
  */
-static __always_inline __be32 choose_answering(const struct mzr_members *members, __u32 count, __u32 flow,
-					       __be32 self, struct way *way)
+__noinline __be32 choose(struct packet *packet, const struct mzr_members *members, __u32 count)
 {
 	const __u32 zero = 0;
 	struct mzr_config *row = bpf_map_lookup_elem(&config, &zero);
-	struct choice choice = {.flow = flow, .self = self};
-	__be32 first = choose(members, count, &choice), next;
-	__u64 time;
+	struct choice choice = {.members = members};
+	__be32 first = 0;
+	int i;
 
-	if (!row || !first)
-		return first;
-	time = moment(row);
-	if (peer_answers(row, first, time))
-		return first;
-	way->avoided = first;
-	choice.avoided[0] = first;
-	next = choose(members, count, &choice);
-	if (!next || peer_answers(row, next, time))
-		return next ? next : first;
-	choice.avoided[1] = next;
-	next = choose(members, count, &choice);
-	if (next && peer_answers(row, next, time))
-		return next;
+	if (!row || !packet || !members)
+		return 0;
+	choice.flow = packet->inner.flow;
+	choice.self = row->address;
+#pragma clang loop unroll(full)
+	for (i = 0; i < 3; i++) {
+		choice.best = 0;
+		bpf_loop(count, try_member, &choice, 0);
+		if (!choice.best)
+			return first;
+		if (peer_answers(row, choice.best, packet->moment))
+			return choice.best;
+		if (!i) {
+			first = choice.best;
+			packet->way.avoided = first;
+		}
+		if (i < 2)
+			choice.avoided[i] = choice.best;
+	}
 	return first;
 }
 
@@ -158,36 +143,37 @@ static __always_inline struct mzr_network *find_network(const struct mzr_vpc *vp
  * Steps 3 to 5 of the rule, for an address that `endpoints` has no row for. Global, so that the verifier
  * takes its loops once: what it is given may be NULL for all that it knows.
  */
-__noinline int decide_by_tables(const struct mzr_endpoint_key *to, struct way *way, __u32 flow, __u32 asked,
-				__be32 self)
+__noinline int decide_by_tables(struct packet *packet, __u32 asked)
 {
 	struct mzr_network *network;
+	struct way *way;
 	struct mzr_vpc *vpc;
 	__u32 vni;
 
-	if (!to || !way)
+	if (!packet)
 		return GO_DROP;
-	vni = to->vni;
+	way = &packet->way;
+	vni = packet->inner.to.vni;
 	vpc = bpf_map_lookup_elem(&vpcs, &vni);
 	if (!vpc)
 		return go_drop(way, MZR_DROP_NO_VPC);
 	if (asked == MZR_STAGE_NONE || (asked >= MZR_STAGE_HOST && asked <= MZR_STAGE_LAST))
 		return go_drop(way, MZR_DROP_NOT_HERE);
-	network = find_network(vpc, to);
+	network = find_network(vpc, &packet->inner.to);
 	if (network) {
 		way->network = network->network;
 		if (network->flags & MZR_HELD)
 			return go_drop(way, MZR_DROP_NO_ENDPOINT);
 		if (asked == MZR_STAGE_BOUNCER)
 			return go_drop(way, MZR_DROP_NOT_HERE);
-		way->host = choose_answering(&network->bouncers, network->count, flow, self, way);
+		way->host = choose(packet, &network->bouncers, network->count);
 		way->stage = MZR_STAGE_BOUNCER;
 	} else {
 		if (vpc->flags & MZR_HELD)
 			return go_drop(way, MZR_DROP_NO_ENDPOINT);
 		if (asked != MZR_ASKED_BY_PORT)
 			return go_drop(way, MZR_DROP_NOT_HERE);
-		way->host = choose_answering(&vpc->dividers, vpc->count, flow, self, way);
+		way->host = choose(packet, &vpc->dividers, vpc->count);
 		way->stage = MZR_STAGE_DIVIDER;
 	}
 	return way->host ? GO_HOST : go_drop(way, MZR_DROP_NOT_HERE);
@@ -203,12 +189,12 @@ enum direct {
 };
 
 /* Step 2, for what a port sends to an address that `endpoints` has no row for. */
-static __always_inline __u32 go_direct(const struct mzr_config *row, const struct mzr_endpoint_key *to,
-				       struct way *way)
+static __always_inline __u32 go_direct(const struct mzr_config *row, struct packet *packet)
 {
+	const struct mzr_endpoint_key *to = &packet->inner.to;
 	struct mzr_direct *entry = find_direct(to);
-	__u64 time = moment(row);
-	__u32 tick = time;
+	struct way *way = &packet->way;
+	__u32 tick = packet->moment;
 	const struct peer *peer;
 
 	if (!entry)
@@ -220,7 +206,7 @@ static __always_inline __u32 go_direct(const struct mzr_config *row, const struc
 		entry->asked = tick;
 		return DIRECT_NOBODY | DIRECT_ASK;
 	}
-	peer = is_fresh(entry, row, tick) ? find_peer(row, entry->host, time) : NULL;
+	peer = is_fresh(entry, row, tick) ? find_peer(row, entry->host, packet->moment) : NULL;
 	if (!peer)
 		return ++entry->packets < row->direct_after ? DIRECT_NONE : DIRECT_ASK;
 	if (!peer->answers) {
@@ -237,21 +223,24 @@ static __always_inline __u32 go_direct(const struct mzr_config *row, const struc
 	return DIRECT_WAY | DIRECT_ASK;
 }
 
-/* The rule. `endpoint`: the row for `to`, if there is one. `asked`: the stage that the packet came with, or
- * MZR_ASKED_BY_PORT. */
+/* The rule. `endpoint`: the row for the packet's destination, if there is one. `asked`: the stage that it
+ * came with, or MZR_ASKED_BY_PORT. */
 static __always_inline int decide(const struct mzr_config *row, const struct mzr_endpoint *endpoint,
-				  const struct mzr_endpoint_key *to, __u32 flow, __u32 asked, struct way *way)
+				  struct packet *packet, __u32 asked)
 {
+	struct way *way = &packet->way;
+
 	way->stage = MZR_STAGE_NONE;
 	way->reason = MZR_DROP_NONE;
 	if (!endpoint)
-		return decide_by_tables(to, way, flow, asked, row->address);
+		return decide_by_tables(packet, asked);
 	way->network = endpoint->network;
 	way->ifindex = endpoint->ifindex;
 	way->host = endpoint->host;
-	if (endpoint->kind == MZR_ENDPOINT_LOCAL)
+	switch (endpoint->kind) {
+	case MZR_ENDPOINT_LOCAL:
 		return way->ifindex ? GO_PORT : go_drop(way, MZR_DROP_PENDING);
-	if (endpoint->kind == MZR_ENDPOINT_REMOTE) {
+	case MZR_ENDPOINT_REMOTE:
 		/* A row that sends to this host itself would go round. */
 		if (way->host == row->address)
 			return go_drop(way, MZR_DROP_STAGE);
@@ -264,34 +253,41 @@ static __always_inline int decide(const struct mzr_config *row, const struct mzr
 		/* It has moved away from here: once more, but not for ever. */
 		way->stage = (asked == MZR_STAGE_NONE ? MZR_STAGE_HOST : asked) + 1;
 		return way->stage <= MZR_STAGE_LAST ? GO_HOST : go_drop(way, MZR_DROP_STAGE);
-	}
-	if (endpoint->kind == MZR_ENDPOINT_GATEWAY)
+	case MZR_ENDPOINT_GATEWAY:
 		return GO_GATEWAY;
-	if (endpoint->kind == MZR_ENDPOINT_BROADCAST)
+	case MZR_ENDPOINT_BROADCAST:
 		return go_drop(way, MZR_DROP_BROADCAST);
-	return go_drop(way, MZR_DROP_HOST_DOWN);
+	case MZR_ENDPOINT_UNREACHABLE:
+		return go_drop(way, MZR_DROP_HOST_DOWN);
+	}
+	return go_drop(way, MZR_DROP_ENDPOINT_KIND);
 }
 
 /* What the rule said to a packet of the flow in this tick; GO_UNKNOWN if to none. */
-static __always_inline int recall(const struct heading *heading, __u64 time,
-				  const struct mzr_endpoint_key *to, __u32 flow, __u32 asked, struct way *way)
+static __always_inline int recall(const struct heading *heading, struct packet *packet, __u32 asked)
 {
-	if (!is_heading(heading, time, to, flow, asked))
+	struct way *way = &packet->way;
+
+	if (!is_heading(heading, packet, asked))
 		return GO_UNKNOWN;
 	way->network = heading->network;
 	way->host = heading->host;
 	way->ifindex = heading->ifindex;
+	way->avoided = 0;
 	way->stage = heading->stage;
 	way->reason = heading->reason;
+	way->found = DIRECT_NONE;
 	return heading->go;
 }
 
-static __always_inline void remember(struct heading *heading, __u64 time, const struct mzr_endpoint_key *to,
-				     __u32 flow, __u32 asked, int go, const struct way *way)
+static __always_inline void remember(struct heading *heading, const struct packet *packet, __u32 asked,
+				     int go)
 {
-	heading->moment = time;
-	heading->to = *to;
-	heading->flow = flow;
+	const struct way *way = &packet->way;
+
+	heading->moment = packet->moment;
+	heading->to = packet->inner.to;
+	heading->flow = packet->inner.flow;
 	heading->network = way->network;
 	heading->host = way->host;
 	heading->ifindex = way->ifindex;

@@ -5,6 +5,7 @@
 
 #include "checksum.h"
 #include "memo.h"
+#include "parse.h"
 
 #define MZR_OUTER_TTL 64
 #define MZR_CRITICAL 0x80 /* bit of an option's type */
@@ -14,30 +15,15 @@
 #define MZR_SOURCE_PORT_MASK 0x3fff
 
 /* Not Geneve for this host: leave it to the stack. */
-#define MZR_PASS (-1)
+#define MZR_PASS (-100)
 /* A control packet, whose option is at outer.option. */
-#define MZR_CONTROL (-2)
+#define MZR_CONTROL (-101)
 
 struct geneve {
 	__u8 version_length; /* version 2 bits, length of the options in words 6 bits */
 	__u8 flags;
 	__be16 protocol;
 	__be32 vni; /* in the upper 24 bits */
-};
-
-/* The outer headers of a packet that came in. Offsets are from the frame's first byte. */
-struct outer {
-	__u64 moment; /* that it came in */
-	__be32 source;
-	__u32 vni;
-	__u32 udp;    /* offset of the UDP header */
-	__u32 inner;  /* offset of the inner Ethernet header */
-	__u32 end;    /* offset of the datagram's end */
-	__u32 option; /* offset of the stage option; 0: none */
-	__u8 stage;   /* enum mzr_stage */
-	__u8 tos;
-	__be16 checksum;  /* UDP's */
-	__be16 ethertype; /* the inner frame's */
 };
 
 static __always_inline __be16 geneve_port(const struct mzr_config *row)
@@ -52,9 +38,8 @@ static __always_inline bool is_geneve_port(const struct mzr_config *row, __be16 
 	       (port && (port == row->other_ports[0] || port == row->other_ports[1]));
 }
 
-/* UDP datagrams to Geneve's port, of any state of health. Gives the offset of the UDP header. */
-static __always_inline int find_geneve(struct cursor *c, const struct mzr_config *row, struct outer *out,
-				       __u16 *fragment)
+/* UDP datagrams to Geneve's port, of any state of health: the offset of the UDP header; 0: it is none. */
+static __always_inline __u32 find_geneve(struct cursor *c, const struct mzr_config *row, __u16 *fragment)
 {
 	struct ethhdr *eth = at(c, 0, sizeof(*eth) + sizeof(struct iphdr));
 	struct iphdr *ip;
@@ -62,18 +47,15 @@ static __always_inline int find_geneve(struct cursor *c, const struct mzr_config
 	__u32 header;
 
 	if (!eth || eth->h_proto != bpf_htons(ETH_P_IP))
-		return MZR_PASS;
+		return 0;
 	ip = (void *)(eth + 1);
 	header = ip->ihl * 4;
 	*fragment = bpf_ntohs(ip->frag_off) & (MZR_FRAGMENT_MASK | MZR_FRAGMENT_MORE);
 	if (ip->version != 4 || header < sizeof(*ip) || ip->protocol != IPPROTO_UDP ||
 	    (*fragment & MZR_FRAGMENT_MASK))
-		return MZR_PASS;
+		return 0;
 	udp = at(c, ETH_HLEN + header, sizeof(*udp));
-	if (!udp || !is_geneve_port(row, udp->dest))
-		return MZR_PASS;
-	out->udp = ETH_HLEN + header;
-	return 0;
+	return udp && is_geneve_port(row, udp->dest) ? ETH_HLEN + header : 0;
 }
 
 static __always_inline bool is_stage_option(const struct mzr_stage_option *option)
@@ -88,46 +70,72 @@ static __always_inline bool stage_is_sound(const struct mzr_stage_option *option
 	       option->stage <= MZR_STAGE_LAST;
 }
 
-/* The options, which fill [offset, end). Gives the stage option's offset and stage, 0 without one. */
-static __always_inline __u64 walk_options(void *context, bool xdp, __u32 offset, __u32 end, bool critical)
+/* A walk over options, which fill [offset, end). */
+struct options {
+	void *context;
+	__u64 found; /* offset and stage of the stage option; 0: none; MZR_WALK_MALFORMED: they are broken */
+	__u32 offset;
+	__u32 end;
+	bool critical; /* the header's flag */
+};
+
+static __always_inline long read_option(struct options *options, bool xdp)
 {
-	__u64 found = 0;
-	int i;
+	struct mzr_stage_option option = {};
+	__u64 found = options->found;
+	__u32 size;
 
-	/* An option is 4 bytes at least, and there are 63 words of them at most. */
-	for (i = 0; i < 63; i++) {
-		struct mzr_stage_option option = {};
-		__u32 size;
-
-		if (offset >= end)
-			break;
-		if (load(context, xdp, offset, &option, 4))
-			return MZR_WALK_MALFORMED;
-		size = 4 + (option.length & 0x1f) * 4;
-		if (offset + size > end)
-			return MZR_WALK_MALFORMED;
-		/* A critical option without the header's flag is a contradiction. */
-		if ((option.type & MZR_CRITICAL) && (!is_stage_option(&option) || !critical))
-			return MZR_WALK_MALFORMED;
-		if (is_stage_option(&option)) {
-			if (found || size != sizeof(option) ||
-			    load(context, xdp, offset, &option, sizeof(option)) || !stage_is_sound(&option))
-				return MZR_WALK_MALFORMED;
-			found = (__u64)offset << 8 | option.stage;
-		}
-		offset += size;
+	if (options->offset >= options->end)
+		return 1;
+	options->found = MZR_WALK_MALFORMED;
+	if (load(options->context, xdp, options->offset, &option, 4))
+		return 1;
+	size = 4 + (option.length & 0x1f) * 4;
+	if (options->offset + size > options->end)
+		return 1;
+	/* A critical option without the header's flag is a contradiction. */
+	if ((option.type & MZR_CRITICAL) && (!is_stage_option(&option) || !options->critical))
+		return 1;
+	if (is_stage_option(&option)) {
+		if (found || size != sizeof(option) ||
+		    load(options->context, xdp, options->offset, &option, sizeof(option)) ||
+		    !stage_is_sound(&option))
+			return 1;
+		found = (__u64)options->offset << 8 | option.stage;
 	}
-	return found;
+	options->found = found;
+	options->offset += size;
+	return 0;
 }
 
+/* An option is 4 bytes at least, and there are 63 words of them at most. */
+#define MZR_OPTIONS_MAX 63
+
+static long read_option_skb(__u32 index __attribute__((unused)), struct options *options)
+{
+	return read_option(options, false);
+}
+
+static long read_option_xdp(__u32 index __attribute__((unused)), struct options *options)
+{
+	return read_option(options, true);
+}
+
+/* Gives the stage option's offset and stage, 0 without one. */
 __noinline __u64 options_skb(struct __sk_buff *skb, __u32 offset, __u32 end, __u32 critical)
 {
-	return walk_options(skb, false, offset, end, critical);
+	struct options options = {.context = skb, .offset = offset, .end = end, .critical = critical};
+
+	bpf_loop(MZR_OPTIONS_MAX, read_option_skb, &options, 0);
+	return options.found;
 }
 
 __noinline __u64 options_xdp(struct xdp_md *xdp, __u32 offset, __u32 end, __u32 critical)
 {
-	return walk_options(xdp, true, offset, end, critical);
+	struct options options = {.context = xdp, .offset = offset, .end = end, .critical = critical};
+
+	bpf_loop(MZR_OPTIONS_MAX, read_option_xdp, &options, 0);
+	return options.found;
 }
 
 static __always_inline int read_options(struct cursor *c, __u32 offset, bool critical, struct outer *out)
@@ -216,8 +224,9 @@ static __always_inline int read_control(struct cursor *c, __u32 place, __u32 opt
  * Geneve from a host of the topology to this one: everything up to the inner Ethernet header is checked
  * (but for UDP's checksum). MZR_PASS: none of ours; MZR_CONTROL: it has no inner frame.
  */
-static __always_inline int read_outer(struct cursor *c, const struct mzr_config *row, struct outer *out)
+static __always_inline int read_outer(struct cursor *c, const struct mzr_config *row, struct packet *packet)
 {
+	struct outer *out = &packet->outer;
 	struct geneve *geneve;
 	struct peer *peer;
 	struct ethhdr *eth;
@@ -230,24 +239,24 @@ static __always_inline int read_outer(struct cursor *c, const struct mzr_config 
 	__u32 sum;
 	__u8 flags;
 
-	keep_whole(out);
+	out->udp = find_geneve(c, row, &fragment);
+	if (!out->udp)
+		return MZR_PASS;
 	out->option = 0;
 	out->stage = MZR_STAGE_NONE;
-	if (find_geneve(c, row, out, &fragment) == MZR_PASS)
-		return MZR_PASS;
 	ip = peek(c, ETH_HLEN, sizeof(*ip));
 	if (!ip || !row->address || ip->daddr != row->address)
 		return MZR_PASS;
 	if (fragment)
 		return MZR_DROP_OUTER_FRAGMENT;
 	source = ip->saddr;
-	out->moment = moment(row);
+	packet->moment = moment(packet, row);
 	out->source = source;
 	out->tos = ip->tos;
 	total = bpf_ntohs(ip->tot_len);
-	if (!total && c->gso)
+	if (!total && packet->gso)
 		total = c->length - ETH_HLEN;
-	peer = find_peer(row, source, out->moment);
+	peer = find_peer(row, source, packet->moment);
 	if (source == row->address || !peer)
 		return MZR_DROP_FOREIGN_HOST;
 	if (ip->ihl == 5)
@@ -263,7 +272,7 @@ static __always_inline int read_outer(struct cursor *c, const struct mzr_config 
 		return MZR_DROP_MALFORMED;
 	size = bpf_ntohs(udp->len);
 	out->checksum = udp->check;
-	if (!size && c->gso)
+	if (!size && packet->gso)
 		size = c->length - out->udp;
 	out->end = out->udp + size;
 	place = out->udp + sizeof(*udp);

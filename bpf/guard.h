@@ -11,16 +11,18 @@
 #ifndef MIZAR_GUARD_H
 #define MIZAR_GUARD_H
 
+#include <linux/pkt_cls.h>
+
 #include "control.h"
+#include "count.h"
 
 /* UDP to Geneve's port; a fragment that is not the first has no port, and is nothing without the first. */
 static __always_inline bool is_geneve(struct __sk_buff *skb, const struct mzr_config *row)
 {
 	struct cursor c = cursor_of_skb(skb);
-	struct outer out;
 	__u16 fragment;
 
-	return find_geneve(&c, row, &out, &fragment) != MZR_PASS;
+	return find_geneve(&c, row, &fragment) != 0;
 }
 
 /* Ethertypes of tags that switches and hosts take off: IEEE 802.1Q, 802.1ad, and 0x9100 before those. */
@@ -80,14 +82,15 @@ static __always_inline int guard_program(struct __sk_buff *skb)
 	const __u32 zero = 0;
 	struct mzr_config *row = bpf_map_lookup_elem(&config, &zero);
 	const __u32 *own = bpf_map_lookup_elem(&mark, &zero);
+	struct packet *packet = packet_of(HOLDER_GUARD);
 	__u32 from = skb->ingress_ifindex, bytes = skb->len;
 	bool is_ours = own && *own && skb->mark == *own;
 
-	if (!row)
+	if (!row || !packet)
 		return TC_ACT_UNSPEC;
 	if (is_ours && is_laid_down())
 		return send_laid_down(skb, row);
-	is_ours = is_ours && from && (from == row->uplink || find_sender(from, moment(row)));
+	is_ours = is_ours && from && (from == row->uplink || find_sender(from, moment(packet, row)));
 	/* The programs put no tag on what they send. */
 	if (is_tagged(skb)) {
 		if (!is_tagged_geneve(skb))

@@ -3,17 +3,10 @@
 #ifndef MIZAR_HOP_H
 #define MIZAR_HOP_H
 
+#include <linux/in.h>
+
+#include "mac.h"
 #include "memo.h"
-
-static __always_inline void copy_mac(__u8 *to, const __u8 *from)
-{
-	__u16 *x = (void *)to;
-	const __u16 *y = (const void *)from;
-
-	x[0] = y[0];
-	x[1] = y[1];
-	x[2] = y[2];
-}
 
 #define MZR_AF_INET 2
 #define MZR_LOOPBACK 1 /* ifindex of lo, in every network namespace */

@@ -9,8 +9,15 @@
 #ifndef MIZAR_ICMP_H
 #define MIZAR_ICMP_H
 
+#include <linux/pkt_cls.h>
+
+#include "checksum.h"
+#include "count.h"
+#include "echo.h"
+#include "forget.h"
+#include "forward.h"
 #include "rate.h"
-#include "reply.h"
+#include "tunnel.h"
 
 #define MZR_UNREACHABLE4 3
 #define MZR_UNREACHABLE4_HOST 1
@@ -216,46 +223,40 @@ static __always_inline bool complete(struct __sk_buff *skb, const struct inner *
 				    sizeof(checksum), 0);
 }
 
-/* Whether the port's packet, dropped for `reason`, has become an error for its sender. */
-static __always_inline bool tell(struct __sk_buff *skb, __u32 reason)
+/* Whether the port's packet, dropped for packet->reason, has become an error for its sender. */
+static __always_inline bool tell(struct __sk_buff *skb, const struct packet *packet)
 {
 	const __u32 zero = 0;
+	const struct inner *in = &packet->inner;
 	struct cursor c = cursor_of_skb(skb);
 	__u32 ifindex = skb->ifindex;
-	struct mzr_port *port = bpf_map_lookup_elem(&ports, &ifindex);
-	struct mzr_config *row = bpf_map_lookup_elem(&config, &zero);
-	struct ethhdr *eth = at(&c, 0, sizeof(*eth));
+	const struct mzr_port *port = bpf_map_lookup_elem(&ports, &ifindex);
+	const struct mzr_config *row = bpf_map_lookup_elem(&config, &zero);
 	struct icmp_error error = {};
 	struct mzr_address speaker;
-	__u8 mac[ETH_ALEN] __attribute__((aligned(4)));
-	struct inner in = {};
 	__u32 quoted;
 
 	/* What was sent to everybody is answered by nobody. */
-	if (!port || !row || !eth || mac_is_group(eth->h_dest))
-		return false;
-	copy_mac(mac, eth->h_source);
-	in.from.vni = port->vni;
-	in.to.vni = port->vni;
-	if (read_inner(&c, eth->h_proto, ETH_HLEN, skb->len, &in) || !may_be_answered(&c, &in) ||
+	if (!port || !row || packet->cast || !may_be_answered(&c, in) ||
 	    !take_token(&errors, ifindex, MZR_ERROR_BURST, MZR_ERROR_INTERVAL))
 		return false;
-	find_speaker(&in, &speaker);
-	describe(&error, in.ipv6, reason, usable_mtu(row));
-	quoted = become_error(skb, &in, mac, &speaker, &error);
-	if (!quoted || !complete(skb, &in, &speaker, sizeof(error) + quoted))
+	find_speaker(in, &speaker);
+	describe(&error, in->ipv6, packet->reason, usable_mtu(row));
+	quoted = become_error(skb, in, packet->source, &speaker, &error);
+	if (!quoted || !complete(skb, in, &speaker, sizeof(error) + quoted))
 		return false;
-	count_received(port->slot, 1, front_of(&in) + quoted);
+	count_received(port->slot, 1, front_of(in) + quoted);
 	return true;
 }
 
-/* `mizar_port` leaves the reason in cb[0]. */
 static __always_inline int icmp_program(struct __sk_buff *skb)
 {
-	__u32 reason = skb->cb[0];
+	const struct packet *packet = packet_of(HOLDER_PORT);
 
-	count_drop(reason, skb->len);
-	return tell(skb, reason) ? bpf_redirect(skb->ifindex, 0) : TC_ACT_SHOT;
+	if (!packet)
+		return TC_ACT_SHOT;
+	count_drop(packet->reason, skb->len);
+	return tell(skb, packet) ? bpf_redirect(skb->ifindex, 0) : TC_ACT_SHOT;
 }
 
 #endif /* MIZAR_ICMP_H */

@@ -8,6 +8,7 @@
 #ifndef MIZAR_MAPS_H
 #define MIZAR_MAPS_H
 
+#include <stddef.h>
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 

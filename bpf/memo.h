@@ -10,36 +10,16 @@
 #ifndef MIZAR_MEMO_H
 #define MIZAR_MEMO_H
 
-#include "direct.h"
+#include <linux/if_ether.h>
 
-/* The clock: it goes with the jiffies, which cost a load, while reading it costs as much as a drop. */
-struct instant {
-	__u64 jiffies;
-	__u32 tick;
-	__u32 reserved;
-};
-
-MZR_ARRAY(instants, BPF_MAP_TYPE_PERCPU_ARRAY, struct instant, 1);
-
-static __always_inline __u32 tick_now(void)
-{
-	const __u32 zero = 0;
-	struct instant *instant = bpf_map_lookup_elem(&instants, &zero);
-	__u64 jiffies = bpf_jiffies64();
-
-	if (!instant)
-		return ticks(now());
-	if (instant->jiffies != jiffies) {
-		instant->tick = ticks(now());
-		instant->jiffies = jiffies;
-	}
-	return instant->tick;
-}
+#include "address.h"
+#include "health.h"
+#include "packet.h"
 
 /* What memos of now bear: generation and tick. */
-static __always_inline __u64 moment(const struct mzr_config *row)
+static __always_inline __u64 moment(struct packet *packet, const struct mzr_config *row)
 {
-	return (__u64)row->generation << 32 | tick_now();
+	return (__u64)row->generation << 32 | tick_of(&packet->clock);
 }
 
 /* Of `hosts`. */
@@ -114,9 +94,7 @@ struct sender {
 	__u8 knows_own6;
 	__u8 knows_alien;
 	__u8 mac[ETH_ALEN];
-	__u8 source[ETH_ALEN]; /* of the frame at hand, kept here for want of room on the stack; and */
-	__u8 cast;	       /* what cast_of says of its destination */
-	__u8 reserved[3];
+	__u8 reserved[2];
 	struct mzr_address own4;
 	struct mzr_address own6;
 	struct mzr_address alien; /* the last source that was not the port's */
@@ -156,13 +134,6 @@ static __always_inline struct sender *find_sender(__u32 ifindex, __u64 time)
 	return fill_sender(sender, ifindex, time) ? sender : NULL;
 }
 
-static __always_inline bool same_address(const struct mzr_address *a, const struct mzr_address *b)
-{
-	const __be32 *x = const_words(a), *y = const_words(b);
-
-	return x[0] == y[0] && x[1] == y[1] && x[2] == y[2] && x[3] == y[3];
-}
-
 /* Of what the rule said to packets of a flow that came with the same stage. */
 struct heading {
 	__u64 moment;
@@ -187,18 +158,21 @@ struct heading {
 MZR_ARRAY(headings, BPF_MAP_TYPE_PERCPU_ARRAY, struct heading, MZR_HEADINGS);
 
 /* The slot that is, or may become, the flow's. */
-static __always_inline struct heading *heading_of(const struct mzr_endpoint_key *to, __u32 flow)
+static __always_inline struct heading *heading_of(const struct packet *packet)
 {
-	__u32 place = (flow ^ to->vni) & (MZR_HEADINGS - 1);
+	__u32 place = (packet->inner.flow ^ packet->inner.to.vni) & (MZR_HEADINGS - 1);
 
 	return bpf_map_lookup_elem(&headings, &place);
 }
 
-static __always_inline bool is_heading(const struct heading *heading, __u64 time,
-				       const struct mzr_endpoint_key *to, __u32 flow, __u32 asked)
+static __always_inline bool is_heading(const struct heading *heading, const struct packet *packet,
+				       __u32 asked)
 {
-	return heading->moment == time && heading->flow == flow && heading->to.vni == to->vni &&
-	       heading->asked == asked && same_address(&heading->to.address, &to->address);
+	const struct mzr_endpoint_key *to = &packet->inner.to;
+
+	return heading->moment == packet->moment && heading->flow == packet->inner.flow &&
+	       heading->to.vni == to->vni && heading->asked == asked &&
+	       same_address(&heading->to.address, &to->address);
 }
 
 #endif /* MIZAR_MEMO_H */

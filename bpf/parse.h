@@ -10,7 +10,16 @@
 #ifndef MIZAR_PARSE_H
 #define MIZAR_PARSE_H
 
+#include <linux/if_ether.h>
+#include <linux/in.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+#include <linux/udp.h>
+#include <bpf/bpf_endian.h>
+
+#include "address.h"
 #include "cursor.h"
+#include "packet.h"
 
 /* IPv6 headers before the upper layer that are followed; nobody knows what a packet with more of them is. */
 #define MZR_EXTENSIONS_MAX 6
@@ -22,37 +31,6 @@
 /* Packets that a frame may stand for: 64 KiB of TCP's segments of 128 bytes. Each costs whoever cuts the
  * frame up about a microsecond. */
 #define MZR_GSO_PACKETS 512
-
-enum fragment {
-	FRAGMENT_NONE,
-	FRAGMENT_FIRST,
-	FRAGMENT_LATER, /* has no upper-layer header */
-};
-
-/* What the data plane knows of an endpoint's packet. */
-struct inner {
-	struct mzr_endpoint_key from; /* VNI and source address */
-	struct mzr_endpoint_key to;   /* VNI and destination address */
-	__u32 flow;		      /* hash over addresses and protocol; and ports, unless a fragment */
-	__u32 size;		      /* bytes: Ethernet header and IP packet, no padding */
-	__u16 upper;		      /* offset of the upper-layer header */
-	__u16 headers;		      /* bytes from the IP header to the payload; of GSO packets only */
-	__u16 packets;		      /* packets that this frame stands for */
-	__u8 ipv6;
-	__u8 protocol; /* of the upper layer */
-	__u8 fragment; /* enum fragment */
-	__u8 tos;      /* DSCP and ECN */
-	__u8 hops;     /* TTL or hop limit */
-};
-
-/*
- * Keeps a struct in memory. The compiler would take it apart into values, which each check that fails on the
- * way gives a value to: up to sixteen instructions a check, most of what a drop costs.
- */
-static __always_inline void keep_whole(const void *place)
-{
-	asm volatile("" : : "r"(place) : "memory");
-}
 
 /* Of all the packets that the frame stands for: each has the headers. */
 static __always_inline __u32 bytes_of(const struct inner *in)
@@ -83,9 +61,11 @@ static __always_inline bool has_ports(__u8 protocol)
 }
 
 /* Ports into the hash, header sizes of a GSO packet; `end` is where the IP packet ends. */
-static __always_inline int read_upper(struct cursor *c, __u32 end, __u32 network, struct inner *in,
+static __always_inline int read_upper(struct cursor *c, __u32 end, __u32 network, struct packet *packet,
 				      __u32 hash)
 {
+	struct inner *in = &packet->inner;
+	const __u32 gso = packet->gso;
 	__u32 payload, packets;
 	__u8 *place;
 
@@ -100,7 +80,7 @@ static __always_inline int read_upper(struct cursor *c, __u32 end, __u32 network
 		hash = absorb(hash, bpf_ntohl(*(__be32 *)place));
 	}
 	in->flow = mix32(hash);
-	if (!c->gso)
+	if (!gso)
 		return 0;
 	payload = in->upper + sizeof(struct udphdr);
 	if (in->protocol == IPPROTO_TCP && in->fragment == FRAGMENT_NONE) {
@@ -112,7 +92,7 @@ static __always_inline int read_upper(struct cursor *c, __u32 end, __u32 network
 	if (payload > end)
 		return MZR_DROP_MALFORMED;
 	in->headers = payload - network;
-	packets = (end - payload + c->gso - 1) / c->gso;
+	packets = (end - payload + gso - 1) / gso;
 	if (packets > MZR_GSO_PACKETS)
 		return MZR_DROP_MALFORMED;
 	in->packets = packets;
@@ -120,8 +100,9 @@ static __always_inline int read_upper(struct cursor *c, __u32 end, __u32 network
 }
 
 /* A frame that is to be cut up is cut to its end, whatever its header says: nothing is padding there. */
-static __always_inline int read_ipv4(struct cursor *c, __u32 network, __u32 limit, struct inner *in)
+static __always_inline int read_ipv4(struct cursor *c, __u32 network, __u32 limit, struct packet *packet)
 {
+	struct inner *in = &packet->inner;
 	struct iphdr *ip = at(c, network, sizeof(*ip));
 	__u32 header, total, hash;
 	__u16 fragment;
@@ -131,11 +112,11 @@ static __always_inline int read_ipv4(struct cursor *c, __u32 network, __u32 limi
 	header = ip->ihl * 4;
 	total = bpf_ntohs(ip->tot_len);
 	/* A GSO packet over 64 KiB has no length (BIG TCP). */
-	if (!total && c->gso)
+	if (!total && packet->gso)
 		total = limit - network;
 	if (ip->version != 4 || header < sizeof(*ip) || total < header || network + total > limit)
 		return MZR_DROP_MALFORMED;
-	if (c->gso && network + total != limit)
+	if (packet->gso && network + total != limit)
 		return MZR_DROP_MALFORMED;
 	fragment = bpf_ntohs(ip->frag_off);
 	in->ipv6 = 0;
@@ -152,7 +133,7 @@ static __always_inline int read_ipv4(struct cursor *c, __u32 network, __u32 limi
 	address_v4(&in->from.address, ip->saddr);
 	address_v4(&in->to.address, ip->daddr);
 	hash = absorb(absorb(ip->protocol, bpf_ntohl(ip->saddr)), bpf_ntohl(ip->daddr));
-	return read_upper(c, network + total, network, in, hash);
+	return read_upper(c, network + total, network, packet, hash);
 }
 
 #define MZR_WALK_MALFORMED (~0ULL)
@@ -243,8 +224,9 @@ static __always_inline int read_extensions(struct cursor *c, __u32 end, struct i
 	return 0;
 }
 
-static __always_inline int read_ipv6(struct cursor *c, __u32 network, __u32 limit, struct inner *in)
+static __always_inline int read_ipv6(struct cursor *c, __u32 network, __u32 limit, struct packet *packet)
 {
+	struct inner *in = &packet->inner;
 	struct ipv6hdr *ip = at(c, network, sizeof(*ip));
 	__u32 total, hash, label, i;
 	int reason;
@@ -252,11 +234,11 @@ static __always_inline int read_ipv6(struct cursor *c, __u32 network, __u32 limi
 	if (!ip)
 		return MZR_DROP_MALFORMED;
 	total = bpf_ntohs(ip->payload_len) + sizeof(*ip);
-	if (!ip->payload_len && c->gso)
+	if (!ip->payload_len && packet->gso)
 		total = limit - network;
 	if (ip->version != 6 || network + total > limit)
 		return MZR_DROP_MALFORMED;
-	if (c->gso && network + total != limit)
+	if (packet->gso && network + total != limit)
 		return MZR_DROP_MALFORMED;
 	in->ipv6 = 1;
 	in->protocol = ip->nexthdr;
@@ -284,7 +266,7 @@ static __always_inline int read_ipv6(struct cursor *c, __u32 network, __u32 limi
 		hash = absorb(hash, bpf_ntohl(const_words(&in->from.address)[i]));
 	for (i = 0; i < 4; i++)
 		hash = absorb(hash, bpf_ntohl(const_words(&in->to.address)[i]));
-	return read_upper(c, network + total, network, in, hash);
+	return read_upper(c, network + total, network, packet, hash);
 }
 
 static __always_inline bool is_vlan(__be16 ethertype)
@@ -292,14 +274,14 @@ static __always_inline bool is_vlan(__be16 ethertype)
 	return ethertype == bpf_htons(ETH_P_8021Q) || ethertype == bpf_htons(ETH_P_8021AD);
 }
 
-/* The IP packet at `network`, which may reach to `limit`. */
+/* The IP packet at `network`, which may reach to `limit`, into packet->inner. */
 static __always_inline int read_inner(struct cursor *c, __be16 ethertype, __u32 network, __u32 limit,
-				      struct inner *in)
+				      struct packet *packet)
 {
 	if (ethertype == bpf_htons(ETH_P_IP))
-		return read_ipv4(c, network, limit, in);
+		return read_ipv4(c, network, limit, packet);
 	if (ethertype == bpf_htons(ETH_P_IPV6))
-		return read_ipv6(c, network, limit, in);
+		return read_ipv6(c, network, limit, packet);
 	return is_vlan(ethertype) ? MZR_DROP_VLAN : MZR_DROP_ETHERTYPE;
 }
 

@@ -6,10 +6,12 @@
 #ifndef MIZAR_RATE_H
 #define MIZAR_RATE_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 
-#include "memo.h"
+#include "clock.h"
 
 /* Interface index -> when the port will be back in its rate. A row that was evicted is a port that had no use
  * for it for long, among so many. */

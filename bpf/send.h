@@ -1,395 +1,80 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0) */
-/*
- * Sending from tc: into a port, or to another host. A packet may stand for many (GSO) and carry partial
- * checksums; nothing here changes either.
- */
+/* The tails of a port whose packets go to another host. */
 #ifndef MIZAR_SEND_H
 #define MIZAR_SEND_H
 
+#include <linux/pkt_cls.h>
+
+#include "ask.h"
 #include "count.h"
-#include "forward.h"
-#include "geneve.h"
-#include "hop.h"
-#include "offload.h"
+#include "icmp.h"
+#include "tails.h"
+#include "tunnel.h"
+#include "underlay.h"
 
-/* Linux 6.3; the headers here are older. */
-#define MZR_DECAP_L3_IPV6 (1ULL << 8)
-
-#define MZR_EALREADY 114
-
-/* What bpf_skb_adjust_room gets to make room for Geneve. */
-#define MZR_ENCAP_FLAGS                                                                                      \
-	(BPF_F_ADJ_ROOM_FIXED_GSO | BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 | BPF_F_ADJ_ROOM_ENCAP_L4_UDP |             \
-	 BPF_F_ADJ_ROOM_ENCAP_L2_ETH | BPF_F_ADJ_ROOM_ENCAP_L2(ETH_HLEN))
-
-#define MZR_PACKET_HOST 0 /* <linux/if_packet.h> is not for programs */
-
-#define MZR_ECN_MASK 3
-#define MZR_ECN_NONE 0 /* not ECT */
-#define MZR_ECN_ECT1 1
-#define MZR_ECN_CE 3
-
-/*
- * What bpf_skb_adjust_room gets besides when it takes the IPv4 outer header off an IPv6 packet: the loader
- * sets MZR_DECAP_L3_IPV6 where the kernel knows it. 0: the kernel is older, and the way round is taken.
- */
-const volatile __u64 mzr_decap_flags = 0;
-
-/* Byte by byte, so that it becomes immediates: .rodata holds what the loader sets and nothing else. */
-static __always_inline void set_gateway_mac(__u8 *to)
+/* The end of a port's packet: its sender is told, where it can do something about it. */
+static __always_inline int drop_and_tell(struct __sk_buff *skb, struct packet *packet, __u32 reason,
+					 __u32 bytes)
 {
-#define MZR_MAC_BYTE(n) (((const __u8[ETH_ALEN])MZR_GATEWAY_MAC)[n])
-	to[0] = MZR_MAC_BYTE(0);
-	to[1] = MZR_MAC_BYTE(1);
-	to[2] = MZR_MAC_BYTE(2);
-	to[3] = MZR_MAC_BYTE(3);
-	to[4] = MZR_MAC_BYTE(4);
-	to[5] = MZR_MAC_BYTE(5);
-#undef MZR_MAC_BYTE
-}
-
-static __always_inline bool find_port(struct heading *heading, __u32 ifindex)
-{
-	const struct mzr_port_mac *known = bpf_map_lookup_elem(&port_macs, &ifindex);
-	const struct mzr_port *port = bpf_map_lookup_elem(&ports, &ifindex);
-
-	if (!known || !port)
-		return false;
-	copy_mac(heading->mac, known->mac);
-	heading->is_straight = port->flags & MZR_PORT_STRAIGHT ? 1 : 0;
-	heading->slot = port->slot;
-	return true;
-}
-
-/* Whether the interface is the one that the port's row was written for, and not another with its index. */
-static __always_inline bool is_same_device(__u32 slot, __u32 ifindex)
-{
-	const __u32 *device = bpf_map_lookup_elem(&port_devices, &slot);
-
-	return device && *device == ifindex;
-}
-
-/*
- * The frame, whose IP header follows its Ethernet header, into a port of this host. Straight into the other
- * namespace it takes no turn in the queue of the CPU's backlog. The kernel has judged by the old Ethernet
- * header whose packet it is: nobody does so again on this way.
- */
-static __always_inline int deliver(struct __sk_buff *skb, __u32 ifindex, const struct inner *in,
-				   struct heading *heading, int *verdict)
-{
-	struct ethhdr *eth;
-
-	if (mac_is_zero(heading->mac) && !find_port(heading, ifindex))
-		return MZR_DROP_PENDING;
-	if (!is_same_device(heading->slot, ifindex))
-		return MZR_DROP_PENDING;
-	if (heading->is_straight && skb->pkt_type != MZR_PACKET_HOST &&
-	    bpf_skb_change_type(skb, MZR_PACKET_HOST))
-		return MZR_DROP_INTERNAL;
-	eth = (void *)(long)skb->data;
-	if ((void *)(eth + 1) > (void *)(long)skb->data_end)
-		return MZR_DROP_INTERNAL;
-	copy_mac(eth->h_dest, heading->mac);
-	set_gateway_mac(eth->h_source);
-	eth->h_proto = in->ipv6 ? bpf_htons(ETH_P_IPV6) : bpf_htons(ETH_P_IP);
-	count_received(heading->slot, in->packets, bytes_of(in));
-	*verdict = heading->is_straight ? bpf_redirect_peer(ifindex, 0) : bpf_redirect(ifindex, 0);
-	return 0;
-}
-
-/* The largest packet that endpoints may send. Always with a stage, so that what fits once fits by every way.
- */
-static __always_inline __u32 usable_mtu(const struct mzr_config *row)
-{
-	return row->mtu > MZR_OVERHEAD_STAGED ? row->mtu - MZR_OVERHEAD_STAGED : 0;
-}
-
-static __always_inline bool too_big(struct __sk_buff *skb, const struct mzr_config *row,
-				    const struct inner *in)
-{
-	__u32 size = skb->gso_size ? skb->gso_size + in->headers : skb->len - ETH_HLEN;
-
-	return size > usable_mtu(row);
-}
-
-static __always_inline void write_stage(struct mzr_stage_option *option, __u32 stage, __be32 origin)
-{
-	option->option_class = bpf_htons(MZR_OPTION_CLASS);
-	option->type = MZR_OPTION_STAGE;
-	option->length = (sizeof(*option) - 4) / 4;
-	option->stage = stage;
-	option->reserved[0] = 0;
-	option->reserved[1] = 0;
-	option->reserved[2] = 0;
-	option->origin = origin;
-}
-
-/* What bpf_skb_adjust_room takes off at once. */
-#define MZR_CUT_MAX 0xfff
-
-/* How much of a packet's front must go for the place of a checksum that it owes to leave it. */
-static __always_inline __u32 past_of(const struct offload *offload)
-{
-	return offload->owes && offload->start >= 0 ? offload->start + 1 : 0;
-}
-
-/* Whether forget_past can do its work. */
-static __always_inline bool can_forget(struct __sk_buff *skb)
-{
-	struct offload offload;
-
-	read_offload(skb, &offload);
-	return past_of(&offload) <= MZR_CUT_MAX && !(offload.is_tunnels && skb->gso_size);
-}
-
-/*
- * Makes an skb of `size` bytes or more, whatever is in them, without its packet's past: it stands for one
- * packet, and nobody will write a checksum (CHECKSUM_PARTIAL) into these bytes, since the place of that has
- * left the packet by its front. The tail of a tunnel's packet cannot be changed: its front is cut until
- * `size` bytes are left, and if it is too short for that, the place moves behind them.
- */
-static __noinline bool forget_past(struct __sk_buff *skb, __u32 size)
-{
-	struct offload offload;
-	__u32 past;
-	__s32 room;
-
-	read_offload(skb, &offload);
-	past = past_of(&offload);
-	if (past > MZR_CUT_MAX)
-		return false;
-	room = -(__s32)past;
-	if (bpf_skb_change_tail(skb, size + past, 0)) {
-		if (skb->gso_size)
-			return false;
-		room = skb->len < size + past ? (__s32)size : (__s32)size - (__s32)skb->len;
-		if (room < -MZR_CUT_MAX)
-			room = -MZR_CUT_MAX;
+	if (packet && is_told(reason)) {
+		packet->reason = reason;
+		bpf_tail_call(skb, &tails, MZR_TAIL_ICMP);
 	}
-	if (room && bpf_skb_adjust_room(skb, room, BPF_ADJ_ROOM_MAC, 0))
-		return false;
-	read_offload(skb, &offload);
-	return !offload.owes || offload.start >= (__s32)size;
+	count_drop(reason, bytes);
+	return TC_ACT_SHOT;
 }
 
-/*
- * Room for a single packet that is itself a tunnel's: the inner headers that its skb knows stay the innermost
- * ones. The skb of an IPv6 packet becomes one of IPv4, as the outer header will be, which costs 20 bytes of
- * its header: it is put back whole.
- */
-static __noinline int make_nested_room(struct __sk_buff *skb, __u32 overhead, __u32 ipv6)
-{
-	const __s32 lost = sizeof(struct ipv6hdr) - sizeof(struct iphdr);
-	__u8 header[sizeof(struct ipv6hdr)];
-
-	if (!ipv6)
-		return bpf_skb_adjust_room(skb, overhead, BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_FIXED_GSO);
-	if (bpf_skb_load_bytes(skb, ETH_HLEN, header, sizeof(header)) ||
-	    bpf_skb_change_proto(skb, bpf_htons(ETH_P_IP), 0) ||
-	    bpf_skb_adjust_room(skb, overhead + lost, BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_FIXED_GSO))
-		return -1;
-	return bpf_skb_store_bytes(skb, ETH_HLEN + overhead, header, sizeof(header), 0);
-}
-
-/*
- * Puts the endpoint's frame into Geneve for way->host. The inner frame keeps its Ethernet header, and the skb
- * learns where the inner headers are, so that interfaces with tunnel offloads can still segment it.
- */
-static __always_inline int encapsulate(struct __sk_buff *skb, const struct mzr_config *row,
-				       const struct way *way, const struct inner *in)
-{
-	__u32 overhead = way->stage ? MZR_OVERHEAD_STAGED : MZR_OVERHEAD_DIRECT;
-	struct geneve *geneve;
-	struct ethhdr *eth;
-	struct udphdr *udp;
-	struct iphdr *ip;
-	__u32 total;
-	void *end;
-	long rc;
-
-	rc = bpf_skb_adjust_room(skb, overhead, BPF_ADJ_ROOM_MAC, MZR_ENCAP_FLAGS);
-	if (rc == -MZR_EALREADY)
-		rc = make_nested_room(skb, overhead, in->ipv6);
-	if (rc)
-		return MZR_DROP_INTERNAL;
-
-	eth = (void *)(long)skb->data;
-	end = (void *)(long)skb->data_end;
-	if ((void *)eth + ETH_HLEN + MZR_OVERHEAD_DIRECT > end)
-		return MZR_DROP_INTERNAL;
-	ip = (void *)(eth + 1);
-	udp = (void *)(ip + 1);
-	geneve = (void *)(udp + 1);
-
-	/* A GSO packet may be larger than its headers can say: each of its packets gets its own lengths. */
-	total = skb->len - ETH_HLEN;
-	ip->version = 4;
-	ip->ihl = 5;
-	ip->tos = in->tos;
-	ip->tot_len = total <= 0xffff ? bpf_htons(total) : 0;
-	ip->id = 0;
-	ip->frag_off = bpf_htons(0x4000);
-	ip->ttl = MZR_OUTER_TTL;
-	ip->protocol = IPPROTO_UDP;
-	ip->check = 0;
-	ip->saddr = row->address;
-	ip->daddr = way->host;
-	ip->check = ipv4_checksum(ip);
-
-	total -= sizeof(*ip);
-	udp->source = bpf_htons(MZR_SOURCE_PORT_FIRST + (in->flow & MZR_SOURCE_PORT_MASK));
-	udp->dest = geneve_port(row);
-	udp->len = total <= 0xffff - sizeof(*ip) ? bpf_htons(total) : 0;
-	udp->check = 0;
-
-	geneve->flags = 0;
-	geneve->protocol = bpf_htons(MZR_GENEVE_PROTOCOL);
-	geneve->vni = bpf_htonl(in->to.vni << 8);
-	if (way->stage) {
-		struct mzr_stage_option *option = (void *)(geneve + 1);
-
-		if ((void *)eth + ETH_HLEN + MZR_OVERHEAD_STAGED > end)
-			return MZR_DROP_INTERNAL;
-		geneve->version_length = sizeof(*option) / 4;
-		geneve->flags = MZR_GENEVE_CRITICAL;
-		write_stage(option, way->stage, row->address);
-		__builtin_memcpy(option + 1, eth, ETH_HLEN);
-	} else {
-		geneve->version_length = 0;
-		__builtin_memcpy(geneve + 1, eth, ETH_HLEN);
-	}
-	eth->h_proto = bpf_htons(ETH_P_IP);
-	return 0;
-}
-
-/* A router's step: the inner packet, whose hops are more than one, has one less. */
-static __always_inline bool spend_hop(struct cursor *c, const struct inner *in)
-{
-	struct ipv6hdr *ip6;
-	struct iphdr *ip;
-	__u16 *hops, before, check;
-
-	cursor_load(c);
-	if (in->ipv6) {
-		ip6 = peek(c, ETH_HLEN, sizeof(*ip6));
-		if (!ip6)
-			return false;
-		ip6->hop_limit--;
-		return true;
-	}
-	ip = peek(c, ETH_HLEN, sizeof(*ip));
-	if (!ip)
-		return false;
-	check = ip->check;
-	hops = (void *)&ip->ttl;
-	before = *hops;
-	ip->ttl--;
-	checksum_replace16(&check, before, *hops);
-	ip->check = check;
-	return true;
-}
-
-/* Explicit congestion notification of a tunnel's end, RFC 6040 4.2. `ip`: the inner header. */
-static __always_inline int merge_ecn(void *place, const struct inner *in, __u8 outer_tos)
-{
-	__u8 outer = outer_tos & MZR_ECN_MASK, inner = in->tos & MZR_ECN_MASK;
-	__u8 merged = inner;
-
-	if (outer == MZR_ECN_CE) {
-		if (inner == MZR_ECN_NONE)
-			return MZR_DROP_CONGESTED;
-		merged = MZR_ECN_CE;
-	} else if (outer == MZR_ECN_ECT1 && inner != MZR_ECN_NONE && inner != MZR_ECN_CE) {
-		merged = MZR_ECN_ECT1;
-	}
-	if (merged == inner)
-		return 0;
-	if (in->ipv6) {
-		struct ipv6hdr *ip = place;
-
-		ip->flow_lbl[0] = (ip->flow_lbl[0] & 0xcf) | merged << 4;
-	} else {
-		struct iphdr *ip = place;
-		__u16 *first = place;
-		__u16 before = *first;
-		__u16 check = ip->check;
-
-		ip->tos = (ip->tos & ~MZR_ECN_MASK) | merged;
-		checksum_replace16(&check, before, *first);
-		ip->check = check;
-	}
-	return 0;
-}
-
-/* Takes everything between the outer and the inner Ethernet header off, and the latter. */
-static __always_inline int decapsulate(struct __sk_buff *skb, const struct outer *out, const struct inner *in)
-{
-	__u64 flags = BPF_F_ADJ_ROOM_FIXED_GSO;
-	__s32 size = out->inner;
-	void *place;
-
-	if (in->ipv6 && mzr_decap_flags) {
-		flags |= mzr_decap_flags;
-	} else if (in->ipv6) {
-		/* Makes the skb one of IPv6, with an outer header to match, which goes like the rest. */
-		if (bpf_skb_change_proto(skb, bpf_htons(ETH_P_IPV6), 0))
-			return MZR_DROP_INTERNAL;
-		size += sizeof(struct ipv6hdr) - sizeof(struct iphdr);
-	}
-	if (bpf_skb_adjust_room(skb, -size, BPF_ADJ_ROOM_MAC, flags))
-		return MZR_DROP_INTERNAL;
-	place = (void *)(long)skb->data;
-	if (place + ETH_HLEN + sizeof(struct iphdr) > (void *)(long)skb->data_end)
-		return MZR_DROP_INTERNAL;
-	return merge_ecn(place + ETH_HLEN, in, out->tos);
-}
-
-/*
- * Out by the uplink, to `host`. In each tick the stack sends the first packet, which looks after routing and
- * the neighbour entry; the others go the way that was found meanwhile.
- */
-static __always_inline int send_to_underlay(struct __sk_buff *skb, const struct mzr_config *row, __be32 host,
-					    __u8 tos, __u64 time)
+/* What the packet gives occasion to ask; then it is sent, or ends for packet->reason. */
+static __always_inline int tend_program(struct __sk_buff *skb)
 {
 	const __u32 zero = 0;
-	const __u32 *own = bpf_map_lookup_elem(&mark, &zero);
-	struct peer *peer = find_peer(row, host, time);
+	struct packet *packet = packet_of(HOLDER_PORT);
+	const struct mzr_config *row = bpf_map_lookup_elem(&config, &zero);
+	__u32 bytes = skb->len;
 
-	skb->mark = own ? *own : 0;
-	if (peer && (peer->hop == HOP_UNKNOWN || peer->tos != tos)) {
-		look_up_hop_skb(skb, row, peer, tos);
-	} else if (peer) {
-		struct ethhdr *eth = (void *)(long)skb->data;
-
-		if ((void *)(eth + 1) <= (void *)(long)skb->data_end && write_hop(eth, peer))
-			return bpf_redirect(row->uplink, 0);
+	if (!packet || !row) {
+		count_drop(MZR_DROP_INTERNAL, bytes);
+		return TC_ACT_SHOT;
 	}
-	return by_neighbour(row, peer ? peer->gateway : 0);
+	if (packet->reason) {
+		ask_tables(skb, row, packet);
+		return drop_and_tell(skb, packet, packet->reason, bytes);
+	}
+	tend(skb, row, packet);
+	bpf_tail_call(skb, &tails, MZR_TAIL_SEND);
+	count_drop(MZR_DROP_NO_PROGRAM, bytes);
+	return TC_ACT_SHOT;
 }
 
-/* A packet that came by the underlay gets this host's addresses, to go on to `host`. */
-static __always_inline bool readdress(const struct cursor *c, const struct mzr_config *row,
-				      const struct outer *out, __be32 host)
+static __always_inline int send_packet(struct __sk_buff *skb, struct packet *packet, int *verdict)
 {
-	struct iphdr *ip = peek(c, ETH_HLEN, sizeof(*ip));
-	struct udphdr *udp = peek(c, out->udp, sizeof(*udp));
-	__u16 *hops, before, check;
+	const __u32 zero = 0;
+	const struct mzr_config *row = bpf_map_lookup_elem(&config, &zero);
+	const struct inner *in = &packet->inner;
+	struct cursor c = cursor_of_skb(skb);
+	int reason;
 
-	if (!ip || !udp)
-		return false;
-	check = ip->check;
-	hops = (void *)&ip->ttl;
-	before = *hops;
-	ip->ttl = MZR_OUTER_TTL;
-	checksum_replace16(&check, before, *hops);
-	checksum_replace32(&check, ip->saddr, row->address);
-	checksum_replace32(&check, ip->daddr, host);
-	ip->check = check;
-	ip->saddr = row->address;
-	ip->daddr = host;
-	udp->dest = geneve_port(row);
-	udp->check = 0;
-	return true;
+	if (!row || (packet->crosses && !spend_hop(&c, in)))
+		return MZR_DROP_INTERNAL;
+	reason = encapsulate(skb, row, packet);
+	if (reason)
+		return reason;
+	*verdict = send_to_underlay(skb, row, packet->way.host, in->tos, packet->moment);
+	count_sent_by(packet->slot, in->packets, bytes_of(in), packet->way.stage);
+	return 0;
+}
+
+static __always_inline int send_program(struct __sk_buff *skb)
+{
+	struct packet *packet = packet_of(HOLDER_PORT);
+	int verdict = TC_ACT_SHOT;
+	__u32 bytes = skb->len;
+	int reason = packet ? send_packet(skb, packet, &verdict) : MZR_DROP_INTERNAL;
+
+	if (!reason)
+		return verdict;
+	count_drop(reason, bytes);
+	return TC_ACT_SHOT;
 }
 
 #endif /* MIZAR_SEND_H */

@@ -32,49 +32,59 @@ static __always_inline bool is_watch_due(const struct mzr_config *row, __be32 ho
 	return peer && peer->is_due;
 }
 
-static __always_inline int xdp_program(struct xdp_md *xdp)
+/* Returns a drop reason, MZR_PASS, or 0 and the verdict. */
+static __always_inline int transit_frame(struct xdp_md *xdp, struct cursor *c, struct packet *packet,
+					 int *verdict)
 {
 	const __u32 zero = 0;
-	struct cursor c = cursor_of_xdp(xdp);
 	struct mzr_config *row = bpf_map_lookup_elem(&config, &zero);
-	struct outer out = {};
-	struct inner in;
+	const struct outer *out = &packet->outer;
+	const struct way *way = &packet->way;
 	struct heading *heading;
-	struct way way = {};
 	int reason, go;
 
 	if (!row)
-		return XDP_PASS;
-	reason = read_outer(&c, row, &out);
+		return MZR_PASS;
+	packet->gso = 0;
+	reason = read_outer(c, row, packet);
+	keep_whole(packet);
 	/* A checksum is verified where the whole packet is at hand. */
-	if (reason == MZR_PASS || reason == MZR_CONTROL || (!reason && out.checksum))
-		return XDP_PASS;
+	if (reason == MZR_CONTROL || (!reason && out->checksum))
+		return MZR_PASS;
 	if (reason)
-		goto drop;
-	go = decide_inner(&c, row, &out, &in, &way, &heading);
-	if (go == GO_DROP) {
-		reason = way.reason;
-		/* tc tells its sender. */
-		if (is_gone(&out, go, &way))
-			return XDP_PASS;
-		goto drop;
-	}
-	if (go != GO_HOST || !out.option)
-		return XDP_PASS;
+		return reason;
+	go = decide_inner(c, row, packet, &heading);
+	keep_whole(packet);
+	/* tc tells its sender. */
+	if (go == GO_DROP)
+		return is_gone(packet, go) ? MZR_PASS : way->reason;
+	if (go != GO_HOST || !out->option)
+		return MZR_PASS;
 	/* A divider looks after its bouncers from tc. */
-	if (way.stage == MZR_STAGE_BOUNCER &&
-	    (is_watch_due(row, way.host, out.moment) || is_watch_due(row, way.avoided, out.moment)))
-		return XDP_PASS;
-	if (!find_next_hop(xdp, &c, row, way.host, out.tos, out.moment))
-		return XDP_PASS;
-	if (!restage(&c, row, &out, &way)) {
-		reason = MZR_DROP_INTERNAL;
-		goto drop;
-	}
+	if (way->stage == MZR_STAGE_BOUNCER &&
+	    (is_watch_due(row, way->host, packet->moment) || is_watch_due(row, way->avoided, packet->moment)))
+		return MZR_PASS;
+	if (!find_next_hop(xdp, c, row, way->host, out->tos, packet->moment))
+		return MZR_PASS;
+	if (!restage(c, row, out, way))
+		return MZR_DROP_INTERNAL;
 	/* Not XDP_TX: a veth kicks its peer for that only if the peer runs XDP too, and else lets frames lie.
 	 */
-	return bpf_redirect(row->uplink, 0);
-drop:
+	*verdict = bpf_redirect(row->uplink, 0);
+	return 0;
+}
+
+static __always_inline int xdp_program(struct xdp_md *xdp)
+{
+	struct cursor c = cursor_of_xdp(xdp);
+	struct packet *packet = packet_of(HOLDER_XDP);
+	int verdict = XDP_PASS;
+	int reason = packet ? transit_frame(xdp, &c, packet, &verdict) : MZR_PASS;
+
+	if (reason == MZR_PASS)
+		return XDP_PASS;
+	if (!reason)
+		return verdict;
 	count_drop(reason, c.length);
 	return XDP_DROP;
 }

@@ -18,7 +18,7 @@ fi
 
 export MIZAR_REQUIRE_BPF=1
 started=$SECONDS
-make --no-print-directory build/mizar.bpf.o build/next.bpf.o
+make --no-print-directory build/mizar.bpf.o build/next.bpf.o build/spare.bpf.o
 swift build --build-tests
 built=$((SECONDS - started))
 log=$(mktemp)

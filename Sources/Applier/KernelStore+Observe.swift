@@ -218,11 +218,11 @@ extension KernelStore {
     /// Whether every slot is filled, every attachable program is pinned, and all of them, and what is attached, use
     /// the pinned maps.
     private func programsUse(_ pinned: [String: UInt32], _ places: [AttachedPlace]) throws(BPFError) -> Bool {
-        guard let slots = try open("programs") else { return false }
         var programs = Set(places.map(\.program))
         for name in ProgramName.allCases {
-            if let slot = name.slot {
-                guard let value = try slots.value(of: withUnsafeBytes(of: slot) { Array($0) }) else { return false }
+            if let (array, slot) = name.slot.map({ ("programs", $0) }) ?? name.tail.map({ ("tails", $0) }) {
+                guard let map = try open(array), let value = try map.value(of: withUnsafeBytes(of: slot) { Array($0) })
+                else { return false }
                 programs.insert(value.withUnsafeBytes { $0.loadUnaligned(as: UInt32.self) })
             } else if name.pin != nil {
                 guard let program = try openProgram(name) else { return false }

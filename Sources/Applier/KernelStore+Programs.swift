@@ -21,6 +21,7 @@ extension KernelStore {
         let secret = try secret() ?? .drawn()
         try object.setConstants(key: secret)
         try object.load()
+        try Self.fillTails(object)
         try secret.write(to: object.map("secret"))
         if kept["mark"] == nil { try Self.drawMark(object.map("mark")) }
         try keepDevices(object)
@@ -32,6 +33,7 @@ extension KernelStore {
         try fillSlots(object)
         try replaceAttached()
         try Self.awaitPrograms()
+        try clearSlots()
         try carryCounters(but: kept, into: object)
         try next.putInForce(in: directory)
         making = nil
@@ -138,6 +140,28 @@ extension KernelStore {
             try check(
                 bpf_map_update_elem(slots, &slot, &program, UInt64(BPF_ANY)), "replace",
                 "program \(name.rawValue)")
+        }
+    }
+
+    /// The programs behind those in slots, in the array that only these have.
+    static func fillTails(_ object: borrowing BPFObject) throws(BPFError) {
+        let tails = try object.map("tails")
+        for name in ProgramName.allCases {
+            guard var slot = name.tail else { continue }
+            var program = try object.program(name)
+            try check(bpf_map_update_elem(tails, &slot, &program, UInt64(BPF_ANY)), "write", "program \(name.rawValue)")
+        }
+    }
+
+    /// Takes programs of other versions out of slots that this one does not use, when none of theirs runs any more: each holds
+    /// the tables that it was loaded on.
+    private func clearSlots() throws(BPFError) {
+        guard let slots = try openMap("programs") else { return }
+        let used = Set(ProgramName.allCases.compactMap(\.slot))
+        for slot in 0..<UInt32(slots.map.capacity) where !used.contains(slot) {
+            var slot = slot
+            let result = bpf_map_delete_elem(slots.map.descriptor, &slot)
+            if result < 0, failure(result) != ENOENT { try check(result, "clear", "a slot of programs") }
         }
     }
 

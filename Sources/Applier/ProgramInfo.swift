@@ -39,9 +39,13 @@ struct ProgramInfo: Hashable, Sendable {
 enum ProgramName: String, CaseIterable, Sendable {
     case port = "mizar_port"
     case uplink = "mizar_uplink"
-    case icmp = "mizar_icmp"
-    case control = "mizar_control"
     case `guard` = "mizar_guard"
+    case answer = "mizar_answer"
+    case tend = "mizar_tend"
+    case send = "mizar_send"
+    case icmp = "mizar_icmp"
+    case forward = "mizar_forward"
+    case control = "mizar_control"
     case portEntry = "mizar_port_entry"
     case uplinkEntry = "mizar_uplink_entry"
     case guardEntry = "mizar_guard_entry"
@@ -64,10 +68,10 @@ enum ProgramName: String, CaseIterable, Sendable {
 
     var isXDP: Bool { self == .xdp || self == .xdpBound }
 
-    /// Its pin below the directory; nil: `programs` holds it, or the interface that it is bound to.
+    /// Its pin below the directory; nil: `programs` or `tails` holds it, or the interface that it is bound to.
     var pin: String? {
         switch self {
-        case .port, .icmp, .uplink, .control, .guard, .xdpBound: nil
+        case .port, .uplink, .guard, .answer, .tend, .send, .icmp, .forward, .control, .xdpBound: nil
         case .portEntry: "entry_port"
         case .uplinkEntry: "entry_uplink"
         case .guardEntry: "entry_guard"
@@ -76,15 +80,26 @@ enum ProgramName: String, CaseIterable, Sendable {
         }
     }
 
-    /// Its slot of `programs`; nil: it is attached itself.
+    /// Its slot of `programs`; nil: it is attached itself, or a tail.
     var slot: UInt32? {
         switch self {
         case .port: MZR_PROGRAM_PORT.rawValue
-        case .icmp: MZR_PROGRAM_ICMP.rawValue
         case .uplink: MZR_PROGRAM_UPLINK.rawValue
-        case .control: MZR_PROGRAM_CONTROL.rawValue
         case .guard: MZR_PROGRAM_GUARD.rawValue
-        case .portEntry, .uplinkEntry, .guardEntry, .loopback, .xdp, .xdpBound: nil
+        default: nil
+        }
+    }
+
+    /// Its slot of `tails`; nil: it is behind no other.
+    var tail: UInt32? {
+        switch self {
+        case .answer: MZR_TAIL_ANSWER.rawValue
+        case .tend: MZR_TAIL_TEND.rawValue
+        case .send: MZR_TAIL_SEND.rawValue
+        case .icmp: MZR_TAIL_ICMP.rawValue
+        case .forward: MZR_TAIL_FORWARD.rawValue
+        case .control: MZR_TAIL_CONTROL.rawValue
+        default: nil
         }
     }
 }

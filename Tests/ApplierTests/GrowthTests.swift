@@ -164,7 +164,7 @@ struct GrowthTests {
             try store.succeed(Self.base(places))
             // A name that was not moved yet, programs that are not pinned any more, a slot that is empty.
             try store.need(.endpoints).pin(at: store.path("endpoints_next"))
-            for damage in ["entry_port", "xdp", "programs"] {
+            for damage in ["entry_port", "xdp", "programs", "tails"] {
                 try BPFFilesystem.unpin(store.path(damage))
                 let next = try KernelStore(directory: host.bpffs, forWriting: true)
                 #expect(try !next.observe().programsUsePinnedMaps)

@@ -69,6 +69,11 @@ import Testing
         let again = try await lab.plan(host, "--detailed-exitcode")
         #expect(again.status == 0 && again.output.contains("No changes."), "\(comment): \(again.output)\(again.error)")
         let directory = lab.bpffs(host)
+        let slots = Descriptor(owning: try check(bpf_obj_get("\(directory)/programs"), "open", "the slots"))
+        for (slot, name) in Layout0.laterTails {
+            var (slot, program) = (slot, UInt32(0))
+            #expect(bpf_map_lookup_elem(slots.raw, &slot, &program) < 0, "\(comment): \(name) of layout 0 is still there")
+        }
         let names = try BPFFilesystem.names(in: directory)
         #expect(names.count { Generation(folder: $0) != nil } == 1, comment)
         for name in names where Generation(folder: name) == nil {
@@ -89,6 +94,9 @@ private enum Layout0 {
         let directory = lab.bpffs(host)
         try lab.within(host) { try install(bytes, directory) }
     }
+
+    /// Programs that it had among those of every version, by their slots.
+    static let laterTails: [(UInt32, ProgramName)] = [(3, .control), (4, .icmp)]
 
     private static func install(_ bytes: [UInt8], _ directory: String) throws {
         let store = try KernelStore(directory: directory, forWriting: true)
@@ -111,6 +119,11 @@ private enum Layout0 {
                 try check(bpf_obj_pin(object.program(name), "\(directory)/\(pin)"), "pin", pin)
             }
             try store.fillSlots(object)
+            let slots = try object.map("programs")
+            for (slot, name) in laterTails {
+                var (slot, program) = (slot, try object.program(name))
+                try check(bpf_map_update_elem(slots, &slot, &program, UInt64(BPF_ANY)), "write", name.rawValue)
+            }
             try store.replaceAttached()
             try KernelStore.awaitPrograms()
             for one in old { try one.remove(from: directory) }

@@ -15,8 +15,12 @@ final class Datapath: @unchecked Sendable {
         case portEntry = "mizar_port_entry"
         case uplinkEntry = "mizar_uplink_entry"
         case guardEntry = "mizar_guard_entry"
-        case control = "mizar_control"
+        case answer = "mizar_answer"
+        case tend = "mizar_tend"
+        case send = "mizar_send"
         case icmp = "mizar_icmp"
+        case forward = "mizar_forward"
+        case control = "mizar_control"
         case loopback = "mizar_loopback"
 
         /// All that the hook acts on. tcx takes any other verdict for "go on with the next program".
@@ -27,7 +31,9 @@ final class Datapath: @unchecked Sendable {
         }
 
         /// In the order of enum mzr_program.
-        static let slots = [port, uplink, `guard`, control, icmp]
+        static let slots = [port, uplink, `guard`]
+        /// In the order of enum mzr_tail.
+        static let tails = [answer, tend, send, icmp, forward, control]
     }
 
     struct Context {
@@ -57,10 +63,15 @@ final class Datapath: @unchecked Sendable {
     private let directTypes: (key: UInt32, value: UInt32)
 
     /// `decapFlags`, `readsKernelStructs`: what the loader puts into the constants of these names.
-    init(decapFlags: UInt64 = 0, readsKernelStructs: Bool = HostCheck.kernelVersion() >= (6, 2)) throws {
+    convenience init(decapFlags: UInt64 = 0, readsKernelStructs: Bool = HostCheck.kernelVersion() >= (6, 2)) throws {
+        let bytes = [UInt8](UnsafeRawBufferPointer(start: mzr_object_bytes(), count: mzr_object_size()))
+        try self.init(bytes, decapFlags: decapFlags, readsKernelStructs: readsKernelStructs)
+    }
+
+    init(_ bytes: [UInt8], decapFlags: UInt64 = 0, readsKernelStructs: Bool) throws {
         var options = bpf_object_open_opts()
         options.sz = MemoryLayout<bpf_object_open_opts>.size
-        guard let object = bpf_object__open_mem(mzr_object_bytes(), mzr_object_size(), &options) else {
+        guard let object = bpf_object__open_mem(bytes, bytes.count, &options) else {
             throw Failure(description: "open: \(errno)")
         }
         self.object = object
@@ -85,6 +96,15 @@ final class Datapath: @unchecked Sendable {
     }
 
     deinit { bpf_object__close(object) }
+
+    /// Puts every program where others reach it.
+    func fillSlots() throws {
+        for (map, programs) in [("programs", Program.slots), ("tails", Program.tails)] {
+            for (slot, program) in programs.enumerated() {
+                try put(map, World.raw(UInt32(slot)), World.raw(UInt32(bitPattern: self.program(program))))
+            }
+        }
+    }
 
     func map(_ name: String) -> Int32 { bpf_object__find_map_fd_by_name(object, name) }
 

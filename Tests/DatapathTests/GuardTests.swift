@@ -99,11 +99,7 @@ extension DatapathTests {
     @Test func anEmptySlotHoldsOverlayPacketsAndNothingElse() throws {
         let world = try World.shared.get()
         for slot in 0..<UInt32(MZR_PROGRAM_COUNT.rawValue) { world.datapath.remove("programs", World.raw(slot)) }
-        defer {
-            for (slot, program) in Datapath.Program.slots.enumerated() {
-                try? world.datapath.put("programs", World.raw(UInt32(slot)), World.raw(UInt32(bitPattern: world.datapath.program(program))))
-            }
-        }
+        defer { try? world.datapath.fillSlots() }
         for fixture in [
             Fixture("port", .portEntry, packet(), port: 11, .drop(MZR_DROP_NO_PROGRAM)),
             Fixture("uplink, Geneve", .uplinkEntry, packet(), port: World.uplink, .drop(MZR_DROP_NO_PROGRAM)),

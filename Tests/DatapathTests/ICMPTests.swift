@@ -157,9 +157,8 @@ extension DatapathTests {
     @Test("without its program a drop stays a drop")
     func withoutTheProgram() throws {
         let world = try World.shared.get()
-        let slot = World.raw(MZR_PROGRAM_ICMP.rawValue)
-        world.datapath.remove("programs", slot)
-        defer { try? world.datapath.put("programs", slot, World.raw(UInt32(bitPattern: world.datapath.program(.icmp)))) }
+        world.datapath.remove("tails", World.raw(MZR_TAIL_ICMP.rawValue))
+        defer { try? world.datapath.fillSlots() }
         try silent("", frame4("10.0.3.5")).check()
     }
 }

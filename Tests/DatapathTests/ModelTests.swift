@@ -30,9 +30,7 @@ private final class Twin: @unchecked Sendable {
         try namespace.run {
             for port in UInt32(3)...40 { try datapath.put("port_devices", World.raw(port), World.raw(port)) }
         }
-        for (slot, program) in Datapath.Program.slots.enumerated() {
-            try datapath.put("programs", World.raw(UInt32(slot)), World.raw(UInt32(bitPattern: datapath.program(program))))
-        }
+        try datapath.fillSlots()
     }
 
     /// The tables of a host, and beside them what was learned and who is silent.

@@ -116,6 +116,7 @@ private let garbage: [(String, [UInt8], mzr_drop_reason)] = [
     ("a gateway", outer(inner(to: "10.0.1.1"), stage: 3), MZR_DROP_NO_ENDPOINT),
     ("an interface that is awaited", outer(inner(to: "10.0.1.30")), MZR_DROP_PENDING),
     ("a host that is down", outer(inner(to: "10.0.1.40"), stage: 3), MZR_DROP_HOST_DOWN),
+    ("a row of a later version", outer(inner(to: "10.0.1.70"), stage: 3), MZR_DROP_ENDPOINT_KIND),
     ("a row that points back here", outer(inner(to: "10.0.1.50")), MZR_DROP_STAGE),
     ("a VNI that this host has no row for", outer(vni: 999, stage: 3), MZR_DROP_NO_VPC),
     ("as host, for nobody here", outer(inner(to: "10.0.1.99"), stage: 3), MZR_DROP_NOT_HERE),

@@ -76,9 +76,7 @@ final class World: @unchecked Sendable {
         try rows()
         // Slots are numbers of interfaces here.
         try namespace.run { for port in Self.ports.keys { try datapath.put("port_devices", Self.raw(port), Self.raw(port)) } }
-        for (slot, program) in Datapath.Program.slots.enumerated() {
-            try datapath.put("programs", Self.raw(UInt32(slot)), Self.raw(UInt32(bitPattern: datapath.program(program))))
-        }
+        try datapath.fillSlots()
     }
 
     func config(_ change: (inout mzr_config) -> Void = { _ in }) throws {
@@ -161,6 +159,7 @@ final class World: @unchecked Sendable {
         try endpoint(100, "10.0.1.40", MZR_ENDPOINT_UNREACHABLE, Self.h3)
         try endpoint(100, "10.0.1.50", MZR_ENDPOINT_REMOTE, Self.h1)
         try endpoint(100, "10.0.1.60", MZR_ENDPOINT_LOCAL, Self.h1, port: 99)
+        try endpoint(100, "10.0.1.70", mzr_endpoint_kind(9), Self.h2)
         try endpoint(100, "fd00:1::40", MZR_ENDPOINT_UNREACHABLE, Self.h3)
         try endpoint(100, "10.0.3.10", MZR_ENDPOINT_LOCAL, Self.h1, port: 12, network: 3)
         try endpoint(100, "fd00:3::10", MZR_ENDPOINT_LOCAL, Self.h1, port: 12, network: 3)

@@ -375,12 +375,23 @@ struct mzr_secret {
 #define MZR_PROGRAM_SLOTS 64
 
 enum mzr_program {
-	MZR_PROGRAM_PORT = 0,	 /* tc ingress of an endpoint's interface */
-	MZR_PROGRAM_UPLINK = 1,	 /* tc ingress of the uplink */
-	MZR_PROGRAM_GUARD = 2,	 /* tc egress of the uplink */
-	MZR_PROGRAM_CONTROL = 3, /* behind UPLINK: control packets */
-	MZR_PROGRAM_ICMP = 4,	 /* behind PORT: tells the sender of a packet why it was dropped */
+	MZR_PROGRAM_PORT = 0,	/* tc ingress of an endpoint's interface */
+	MZR_PROGRAM_UPLINK = 1, /* tc ingress of the uplink */
+	MZR_PROGRAM_GUARD = 2,	/* tc egress of the uplink */
+	/* 3 and 4 were programs behind PORT and UPLINK, before each load had an array of its own for these.
+	 */
 	MZR_PROGRAM_COUNT = 5,
+};
+
+/* tails: programs behind those, by tail call. Each load fills an array of its own, before it is reached. */
+enum mzr_tail {
+	MZR_TAIL_ANSWER = 0,  /* behind PORT: ARP, neighbour solicitations, pings of the gateway */
+	MZR_TAIL_TEND = 1,    /* behind PORT: what a packet gives occasion to ask; then SEND, or it ends */
+	MZR_TAIL_SEND = 2,    /* behind PORT, TEND: to another host */
+	MZR_TAIL_ICMP = 3,    /* behind PORT, TEND: tells the sender of a packet why it was dropped */
+	MZR_TAIL_FORWARD = 4, /* behind UPLINK: on to another host, or its sender must be told */
+	MZR_TAIL_CONTROL = 5, /* behind UPLINK: control packets */
+	MZR_TAIL_COUNT = 6,
 };
 
 /* Why a packet was dropped. The text is what `status` prints. Numbers are stable: append only. */
@@ -414,13 +425,14 @@ enum mzr_program {
 	X(NO_PROGRAM, 26, "no-program", "the program is being taken off this host")                          \
 	X(INTERNAL, 27, "internal", "the kernel refused to change or send the packet")                       \
 	X(CONGESTED, 28, "congested", "marked by a congested underlay, and its sender knows no such mark")   \
-	X(TIME_EXCEEDED, 29, "time-exceeded", "its hops were used up between two networks")
+	X(TIME_EXCEEDED, 29, "time-exceeded", "its hops were used up between two networks")                  \
+	X(ENDPOINT_KIND, 30, "endpoint-kind", "a row of a kind that this version does not know")
 
 enum mzr_drop_reason {
 #define MZR_X(name, number, word, text) MZR_DROP_##name = number,
 	MZR_DROP_REASONS(MZR_X)
 #undef MZR_X
-	MZR_DROP_COUNT = 30
+	MZR_DROP_COUNT = 31
 };
 
 _Static_assert(MZR_PROGRAM_COUNT <= MZR_PROGRAM_SLOTS, "every program has a slot");

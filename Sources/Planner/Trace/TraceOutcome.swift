@@ -97,7 +97,7 @@ struct TraceOutcome {
         case .notHere, .stage:
             return ("the tables of the hosts on the way are of different commits", "wait for `settle`, or apply the commit on all of them")
         case .malformed, .vlan, .ethertype, .spoofedMAC, .neighbor, .foreignSender, .geneveVersion, .geneveOption, .geneveProtocol,
-            .geneveControl, .outerFragment, .outerChecksum, .noProgram, .internal, .congested:
+            .geneveControl, .outerFragment, .outerChecksum, .noProgram, .internal, .congested, .endpointKind:
             return (nil, nil)
         }
     }
