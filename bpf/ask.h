@@ -7,6 +7,7 @@
 #include "forward.h"
 #include "nonce.h"
 #include "rate.h"
+#include "vpc.h"
 
 /* What was said a moment ago, so that a burst of packets leads to one question or answer. */
 #define MZR_SAID_SLOTS 256
@@ -67,13 +68,16 @@ static __noinline int ask(struct __sk_buff *skb, const struct mzr_config *row, c
 	const struct mzr_endpoint_key *to = &packet->inner.to;
 	struct mzr_control_option option = {.message = MZR_MESSAGE_ASK};
 	struct said said = what_was_said(to, 0, MZR_MESSAGE_ASK);
-	__u64 nonce;
+	__u64 vpc, nonce;
 
 	if (was_said(&said) ||
 	    !take_token(&questions, skb->ifindex, MZR_QUESTION_BURST, MZR_QUESTION_INTERVAL))
 		return 0;
-	nonce = nonce_of(to, now() >> MZR_PERIOD_SHIFT);
+	vpc = find_vpc(to->vni);
+	nonce = nonce_of(to, vpc, now() >> MZR_PERIOD_SHIFT);
 	option.stage = packet->way.stage;
+	option.network[0] = bpf_htonl(vpc >> 32);
+	option.network[1] = bpf_htonl(vpc);
 	option.origin = row->address;
 	__builtin_memcpy(option.address, to->address.bytes, sizeof(option.address));
 	option.nonce[0] = nonce >> 32;
@@ -104,7 +108,7 @@ static __noinline bool send_echo(struct __sk_buff *skb, const struct mzr_config 
 	if (!peer || !is_time_to_ask(peer, row, ticks(time)))
 		return true;
 	address_v4(&key.address, host);
-	nonce = nonce_of(&key, time >> MZR_PERIOD_SHIFT);
+	nonce = nonce_of(&key, 0, time >> MZR_PERIOD_SHIFT);
 	__builtin_memcpy(option.address, key.address.bytes, sizeof(option.address));
 	option.nonce[0] = nonce >> 32;
 	option.nonce[1] = nonce;
@@ -129,6 +133,14 @@ static __always_inline void tend(struct __sk_buff *skb, const struct mzr_config 
 {
 	struct way *way = &packet->way;
 
+	if (way->found & DIRECT_ROW) {
+		const __u8 stage = way->stage;
+
+		way->stage = MZR_STAGE_HOST;
+		ask(skb, row, packet);
+		way->stage = stage;
+		return;
+	}
 	if (way->found & DIRECT_WAY && way->found & DIRECT_ASK) {
 		const __u64 network = way->network;
 		const __be32 host = way->host;

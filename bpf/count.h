@@ -35,7 +35,7 @@ static __always_inline void count_sent_by(__u32 slot, __u32 packets, __u32 bytes
 
 	if (!row)
 		return;
-	if (stage == MZR_STAGE_NONE)
+	if (stage == MZR_STAGE_NONE || stage == MZR_STAGE_HOST)
 		row->direct_packets += packets;
 	else if (stage == MZR_STAGE_BOUNCER)
 		row->bouncer_packets += packets;

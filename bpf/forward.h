@@ -186,6 +186,7 @@ enum direct {
 	DIRECT_ASK = 2,	   /* it is time to ask who has it */
 	DIRECT_NOBODY = 4, /* nobody has it, for way->reason */
 	DIRECT_ASKED = 8,  /* `endpoints` has no row: `direct` was looked at */
+	DIRECT_ROW = 16,   /* `endpoints` has a row, whose host is to be asked */
 };
 
 /* Step 2, for what a port sends to an address that `endpoints` has no row for. */
@@ -223,6 +224,38 @@ static __always_inline __u32 go_direct(const struct mzr_config *row, struct pack
 	return DIRECT_WAY | DIRECT_ASK;
 }
 
+/*
+ * A port's packet by a row of `endpoints`, which is no proof that its host knows the VNI as the same VPC's:
+ * until it has proven that, the packet bears the VPC's tag.
+ */
+static __always_inline void go_by_row(const struct mzr_config *row, struct mzr_endpoint *endpoint,
+				      struct packet *packet)
+{
+	struct way *way = &packet->way;
+	__u32 tick = packet->moment, age = ticks_since(tick, endpoint->proven);
+
+	if (endpoint->proven && age <= row->direct_age) {
+		way->stage = MZR_STAGE_NONE;
+		if (age <= row->direct_age / 4)
+			return;
+	}
+	if ((__u16)(tick - endpoint->asked) < MZR_ASK_AGAIN && endpoint->asked)
+		return;
+	endpoint->asked = tick ? tick : 1;
+	way->found = DIRECT_ROW | DIRECT_ASK;
+}
+
+/* A host says whether it has an endpoint that a row here says it has. False: there is no such row. */
+static __always_inline bool prove_row(const struct mzr_endpoint_key *key, __be32 host, __u32 proven)
+{
+	struct mzr_endpoint *endpoint = bpf_map_lookup_elem(&endpoints, key);
+
+	if (!endpoint || endpoint->kind != MZR_ENDPOINT_REMOTE || endpoint->host != host)
+		return false;
+	endpoint->proven = proven;
+	return true;
+}
+
 /* The rule. `endpoint`: the row for the packet's destination, if there is one. `asked`: the stage that it
  * came with, or MZR_ASKED_BY_PORT. */
 static __always_inline int decide(const struct mzr_config *row, const struct mzr_endpoint *endpoint,
@@ -244,9 +277,8 @@ static __always_inline int decide(const struct mzr_config *row, const struct mzr
 		/* A row that sends to this host itself would go round. */
 		if (way->host == row->address)
 			return go_drop(way, MZR_DROP_STAGE);
-		if (asked == MZR_ASKED_BY_PORT)
-			return GO_HOST;
-		if (asked == MZR_STAGE_DIVIDER || asked == MZR_STAGE_BOUNCER) {
+		/* With its tag, since this row is no proof that the host knows the VNI as the same VPC's. */
+		if (asked == MZR_ASKED_BY_PORT || asked == MZR_STAGE_DIVIDER || asked == MZR_STAGE_BOUNCER) {
 			way->stage = MZR_STAGE_HOST;
 			return GO_HOST;
 		}
@@ -290,6 +322,7 @@ static __always_inline void remember(struct heading *heading, const struct packe
 	heading->flow = packet->inner.flow;
 	heading->network = way->network;
 	heading->host = way->host;
+	heading->vpc = packet->vpc;
 	heading->ifindex = way->ifindex;
 	heading->asked = asked;
 	heading->go = go;

@@ -63,6 +63,11 @@ static __always_inline bool is_stage_option(const struct mzr_stage_option *optio
 	return option->option_class == bpf_htons(MZR_OPTION_CLASS) && option->type == MZR_OPTION_STAGE;
 }
 
+static __always_inline __u32 tag_in(const struct mzr_stage_option *option)
+{
+	return option->vpc[0] << 16 | option->vpc[1] << 8 | option->vpc[2];
+}
+
 /* Of a stage option: is the rest of it as it must be? */
 static __always_inline bool stage_is_sound(const struct mzr_stage_option *option)
 {
@@ -151,6 +156,7 @@ static __always_inline int read_options(struct cursor *c, __u32 offset, bool cri
 				return MZR_DROP_GENEVE_OPTION;
 			out->option = offset;
 			out->stage = option->stage;
+			out->vpc = tag_in(option);
 			return 0;
 		}
 	}
@@ -162,6 +168,12 @@ static __always_inline int read_options(struct cursor *c, __u32 offset, bool cri
 		return MZR_DROP_GENEVE_OPTION;
 	out->option = result >> 8 & 0x1ff;
 	out->stage = result & 7;
+	if (!out->option)
+		return 0;
+	option = at(c, out->option, sizeof(*option));
+	if (!option)
+		return MZR_DROP_MALFORMED;
+	out->vpc = tag_in(option);
 	return 0;
 }
 
@@ -243,6 +255,7 @@ static __always_inline int read_outer(struct cursor *c, const struct mzr_config 
 	if (!out->udp)
 		return MZR_PASS;
 	out->option = 0;
+	out->vpc = 0;
 	out->stage = MZR_STAGE_NONE;
 	ip = peek(c, ETH_HLEN, sizeof(*ip));
 	if (!ip || !row->address || ip->daddr != row->address)

@@ -15,6 +15,7 @@
 #include "address.h"
 #include "health.h"
 #include "packet.h"
+#include "vpc.h"
 
 /* What memos of now bear: generation and tick. */
 static __always_inline __u64 moment(struct packet *packet, const struct mzr_config *row)
@@ -95,6 +96,7 @@ struct sender {
 	__u8 knows_alien;
 	__u8 mac[ETH_ALEN];
 	__u8 reserved[2];
+	__u32 vpc; /* tag of its VPC; 0: its row has gone */
 	struct mzr_address own4;
 	struct mzr_address own6;
 	struct mzr_address alien; /* the last source that was not the port's */
@@ -118,6 +120,7 @@ static __noinline bool fill_sender(struct sender *sender, __u32 ifindex, __u64 t
 	sender->knows_own6 = false;
 	sender->knows_alien = false;
 	sender->port = *port;
+	sender->vpc = find_tag(port->vni);
 	return true;
 }
 
@@ -141,6 +144,7 @@ struct heading {
 	__u32 flow;
 	__u64 network;
 	__be32 host;
+	__u32 vpc; /* packet.vpc */
 	/* Of the port: */
 	__u32 ifindex;
 	__u32 slot; /* in `traffic`; this and the next two are known once the MAC is not all zero */
@@ -171,7 +175,7 @@ static __always_inline bool is_heading(const struct heading *heading, const stru
 	const struct mzr_endpoint_key *to = &packet->inner.to;
 
 	return heading->moment == packet->moment && heading->flow == packet->inner.flow &&
-	       heading->to.vni == to->vni && heading->asked == asked &&
+	       heading->to.vni == to->vni && heading->asked == asked && heading->vpc == packet->vpc &&
 	       same_address(&heading->to.address, &to->address);
 }
 

@@ -11,6 +11,7 @@
 #include "tails.h"
 #include "tunnel.h"
 #include "underlay.h"
+#include "vpc.h"
 
 /* Whether a packet came straight to this host for an endpoint that it does not have: its sender must be told.
  */
@@ -21,8 +22,9 @@ static __always_inline bool is_gone(const struct packet *packet, int go)
 	if (packet->outer.option)
 		return false;
 	return go == GO_HOST ||
-	       (go == GO_DROP && (reason == MZR_DROP_NOT_HERE || reason == MZR_DROP_NO_VPC ||
-				  reason == MZR_DROP_NO_ENDPOINT || reason == MZR_DROP_HOST_DOWN));
+	       (go == GO_DROP &&
+		(reason == MZR_DROP_NOT_HERE || reason == MZR_DROP_NO_VPC || reason == MZR_DROP_NO_ENDPOINT ||
+		 reason == MZR_DROP_OTHER_VPC || reason == MZR_DROP_HOST_DOWN));
 }
 
 /* A packet goes on with a new stage, in the option that it came with. */
@@ -46,14 +48,20 @@ struct staged_headers {
 };
 
 /* A plain packet goes on with a stage option behind its Geneve header. Options of its outer IP header go. */
-static __noinline int add_stage(struct __sk_buff *skb, const struct mzr_config *row, const struct outer *out,
-				const struct way *way)
+static __noinline int add_stage(struct __sk_buff *skb, const struct mzr_config *row,
+				const struct packet *packet)
 {
+	const struct outer *out = &packet->outer;
+	const struct way *way = &packet->way;
+	/* Its sender has proven that it means the VPC that has the VNI here. */
+	const __u32 vpc = find_tag(out->vni);
 	const __u32 added = sizeof(struct mzr_stage_option);
 	__s32 room = (__s32)(ETH_HLEN + sizeof(struct iphdr) + added) - (__s32)out->udp;
 	struct staged_headers headers;
 	__u32 total, words;
 
+	if (!vpc)
+		return MZR_DROP_NO_VPC;
 	if (!skb->gso_size && skb->len - ETH_HLEN + room > row->mtu)
 		return MZR_DROP_TOO_BIG;
 	if (bpf_skb_load_bytes(skb, ETH_HLEN, &headers.ip, sizeof(headers.ip)) ||
@@ -78,7 +86,7 @@ static __noinline int add_stage(struct __sk_buff *skb, const struct mzr_config *
 	headers.udp.check = 0;
 	headers.geneve.version_length = words;
 	headers.geneve.flags |= MZR_GENEVE_CRITICAL;
-	write_stage(&headers.option, way->stage, out->source);
+	write_stage(&headers.option, way->stage, vpc, out->source);
 	return bpf_skb_store_bytes(skb, ETH_HLEN, &headers, sizeof(headers), 0) ? MZR_DROP_INTERNAL : 0;
 }
 
@@ -103,7 +111,7 @@ static __always_inline int send_onward(struct __sk_buff *skb, const struct mzr_c
 	}
 	c = cursor_of_skb(skb);
 	if (!out->option)
-		reason = add_stage(skb, row, out, way);
+		reason = add_stage(skb, row, packet);
 	else if (!restage(&c, row, out, way))
 		reason = MZR_DROP_INTERNAL;
 	if (reason)

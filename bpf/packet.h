@@ -45,6 +45,7 @@ struct outer {
 	__u32 inner;  /* offset of the inner Ethernet header */
 	__u32 end;    /* offset of the datagram's end */
 	__u32 option; /* offset of the stage option; 0: none */
+	__u32 vpc;    /* its VPC's tag, vpc.h; 0: none */
 	__u8 stage;   /* enum mzr_stage */
 	__u8 tos;
 	__be16 checksum;  /* UDP's */
@@ -83,8 +84,9 @@ struct packet {
 	__u8 reason;	       /* for who ends it: enum mzr_drop_reason */
 	__u8 reserved[3];
 	__u32 slot; /* a port's: in `traffic` */
-	__u32 gso;  /* payload bytes of each packet that the frame stands for; 0: it is one packet */
-	__u32 reserved2;
+	__u32 vpc; /* what it says of its VPC: the tag, vpc.h; of a plain one, who sent it, where that matters
+		    */
+	__u32 gso; /* payload bytes of each packet that the frame stands for; 0: it is one packet */
 };
 
 /* Who has a packet at hand. One may run while another waits, but none while it runs itself. */

@@ -31,6 +31,8 @@ static __always_inline int head(const struct mzr_config *row, struct packet *pac
 	if (way->found & DIRECT_NOBODY)
 		return GO_DROP;
 	go = way->found & DIRECT_WAY ? GO_HOST : decide(row, endpoint, packet, MZR_ASKED_BY_PORT);
+	if (endpoint && go == GO_HOST)
+		go_by_row(row, endpoint, packet);
 	/* What is yet to be learned is counted packet by packet. */
 	if (endpoint || way->found & DIRECT_WAY)
 		remember(heading, packet, MZR_ASKED_BY_PORT, go);
@@ -88,6 +90,7 @@ static __always_inline int port_packet(struct __sk_buff *skb, struct cursor *c, 
 			return send_by_loopback(skb, verdict);
 		cursor_load(c);
 	}
+	packet->vpc = sender->vpc;
 	heading = heading_of(packet);
 	if (!heading)
 		return MZR_DROP_INTERNAL;
@@ -114,6 +117,8 @@ static __always_inline int port_packet(struct __sk_buff *skb, struct cursor *c, 
 	if (go == GO_HOST) {
 		if (!row->uplink)
 			return MZR_DROP_PENDING;
+		if (!packet->vpc)
+			return MZR_DROP_NO_VPC;
 		if (too_big(skb, row, in))
 			return MZR_DROP_TOO_BIG;
 		packet->slot = port->slot;

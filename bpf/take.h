@@ -9,6 +9,7 @@
 #include "forward.h"
 #include "nonce.h"
 #include "underlay.h"
+#include "vpc.h"
 
 /* The packet at hand, a control packet, goes on to `host` with another option. */
 static __always_inline int pass_on(struct __sk_buff *skb, const struct mzr_config *row,
@@ -25,6 +26,11 @@ static __always_inline int pass_on(struct __sk_buff *skb, const struct mzr_confi
 	return 0;
 }
 
+static __always_inline __u64 network_in(const struct mzr_control_option *option)
+{
+	return (__u64)bpf_ntohl(option->network[0]) << 32 | bpf_ntohl(option->network[1]);
+}
+
 /* A question: it goes on by the rule, as a packet for the address would, or is answered here. */
 static __always_inline int take_question(struct __sk_buff *skb, const struct mzr_config *row,
 					 struct packet *packet, struct mzr_control_option *option,
@@ -33,11 +39,16 @@ static __always_inline int take_question(struct __sk_buff *skb, const struct mzr
 	const struct mzr_endpoint_key *to = &packet->inner.to;
 	struct way *way = &packet->way;
 	__be32 origin = option->origin;
+	__u32 reason;
 	int go;
 
 	if (!row->uplink || option->stage == MZR_STAGE_NONE || option->stage > MZR_STAGE_LAST ||
 	    origin == row->address || !bpf_map_lookup_elem(&hosts, &origin))
 		return MZR_DROP_GENEVE_CONTROL;
+	/* Who knows the VNI as another VPC's does not know what is asked for. */
+	reason = judge_question_of(to->vni, network_in(option));
+	if (reason)
+		return reason;
 	packet->inner.flow = mix32(const_words(&to->address)[3]);
 	clear_way(way);
 	go = decide(row, bpf_map_lookup_elem(&endpoints, to), packet, option->stage);
@@ -46,6 +57,7 @@ static __always_inline int take_question(struct __sk_buff *skb, const struct mzr
 		return pass_on(skb, row, packet, way->host, option, verdict);
 	}
 	if (go == GO_PORT) {
+		tell_owner(to->vni, origin);
 		option->message = MZR_MESSAGE_HAVE;
 		option->network[0] = bpf_htonl(way->network >> 32);
 		option->network[1] = bpf_htonl(way->network);
@@ -85,7 +97,7 @@ static __always_inline int take_echo_reply(const struct mzr_config *row, const s
 	struct mzr_endpoint_key key = {};
 
 	address_v4(&key.address, source);
-	if (!peer || !is_proven(&key, nonce, time))
+	if (!peer || !is_proven(&key, 0, nonce, time))
 		return MZR_DROP_GENEVE_CONTROL;
 	answered(peer, row->health_count);
 	__builtin_memcpy(peer->commit, option->network, sizeof(peer->commit));
@@ -126,13 +138,17 @@ static __always_inline int take_control(struct __sk_buff *skb, const struct mzr_
 	case MZR_MESSAGE_ASK:
 		return take_question(skb, row, packet, &option, verdict);
 	case MZR_MESSAGE_HAVE:
-		entry.network = (__u64)bpf_ntohl(option.network[0]) << 32 | bpf_ntohl(option.network[1]);
-		return is_proven(to, nonce, time) && put_direct(to, &entry) ? 0 : MZR_DROP_GENEVE_CONTROL;
+		entry.network = network_in(&option);
+		return is_proven(to, find_vpc(to->vni), nonce, time) &&
+				       (prove_row(to, source, entry.proven) || put_direct(to, &entry))
+			       ? 0
+			       : MZR_DROP_GENEVE_CONTROL;
 	case MZR_MESSAGE_NONE:
-		return is_proven(to, nonce, time) && believe_none(row, to, &option, &entry)
+		return is_proven(to, find_vpc(to->vni), nonce, time) && believe_none(row, to, &option, &entry)
 			       ? 0
 			       : MZR_DROP_GENEVE_CONTROL;
 	case MZR_MESSAGE_GONE:
+		prove_row(to, source, 0);
 		forget(to, source);
 		return 0;
 	case MZR_MESSAGE_ECHO:

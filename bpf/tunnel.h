@@ -44,15 +44,16 @@ static __always_inline bool too_big(struct __sk_buff *skb, const struct mzr_conf
 	return size > usable_mtu(row);
 }
 
-static __always_inline void write_stage(struct mzr_stage_option *option, __u32 stage, __be32 origin)
+static __always_inline void write_stage(struct mzr_stage_option *option, __u32 stage, __u32 vpc,
+					__be32 origin)
 {
 	option->option_class = bpf_htons(MZR_OPTION_CLASS);
 	option->type = MZR_OPTION_STAGE;
 	option->length = (sizeof(*option) - 4) / 4;
 	option->stage = stage;
-	option->reserved[0] = 0;
-	option->reserved[1] = 0;
-	option->reserved[2] = 0;
+	option->vpc[0] = vpc >> 16;
+	option->vpc[1] = vpc >> 8;
+	option->vpc[2] = vpc;
 	option->origin = origin;
 }
 
@@ -138,7 +139,7 @@ static __always_inline int encapsulate(struct __sk_buff *skb, const struct mzr_c
 			return MZR_DROP_INTERNAL;
 		geneve->version_length = sizeof(*option) / 4;
 		geneve->flags = MZR_GENEVE_CRITICAL;
-		write_stage(option, way->stage, row->address);
+		write_stage(option, way->stage, packet->vpc, row->address);
 		__builtin_memcpy(option + 1, eth, ETH_HLEN);
 	} else {
 		geneve->version_length = 0;

@@ -32,6 +32,7 @@ static __always_inline int decide_inner(struct cursor *c, const struct mzr_confi
 		reason = classify(in);
 	if (reason)
 		return go_drop(way, reason);
+	packet->vpc = out->option ? out->vpc : row->flags & MZR_ANY_HANDED_OVER ? out->source : 0;
 	*heading = heading_of(packet);
 	if (!*heading)
 		return go_drop(way, MZR_DROP_INTERNAL);
@@ -39,7 +40,14 @@ static __always_inline int decide_inner(struct cursor *c, const struct mzr_confi
 	if (go != GO_UNKNOWN)
 		return go;
 	clear_way(way);
-	go = decide(row, bpf_map_lookup_elem(&endpoints, &in->to), packet, out->stage);
+	if (out->option)
+		reason = judge_vpc(out->vni, out->vpc);
+	else if (row->flags & MZR_ANY_HANDED_OVER)
+		reason = judge_plain(out->vni, out->source);
+	if (reason)
+		go = go_drop(way, reason);
+	else
+		go = decide(row, bpf_map_lookup_elem(&endpoints, &in->to), packet, out->stage);
 	/* What came straight must reach tc first, which tells its sender. */
 	if (go == GO_DROP && way->reason == MZR_DROP_NO_VPC && (out->option || c->skb)) {
 		struct peer *peer = find_peer(row, out->source, packet->moment);

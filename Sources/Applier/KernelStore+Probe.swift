@@ -62,7 +62,8 @@ extension KernelStore {
                 .sorted { ($0.point == .xdp ? 0 : 1) < ($1.point == .xdp ? 0 : 1) }
             let inner = ProbeFrame.inner(probe.packet, from: .assumed(for: [probe.packet.source]))
             frame = ProbeFrame.outer(
-                inner, vni: probe.vni, stage: stage, flow: probe.packet.flow, from: from, to: config.address, port: config.port)
+                inner, vni: probe.vni, stage: stage, tag: probe.tag, flow: probe.packet.flow, from: from, to: config.address,
+                port: config.port)
         }
         guard !candidates.isEmpty else {
             throw BPFError("run", "the program of \(probe.description)", .unavailable("no program of ours is attached there"))

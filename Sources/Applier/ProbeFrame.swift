@@ -33,12 +33,13 @@ enum ProbeFrame {
 
     /// The same on its way over the underlay.
     static func outer(
-        _ inner: [UInt8], vni: UInt32, stage: Stage, flow: UInt32, from: IPAddress, to: IPAddress, port: UInt16
+        _ inner: [UInt8], vni: UInt32, stage: Stage, tag: VPCTag, flow: UInt32, from: IPAddress, to: IPAddress, port: UInt16
     ) -> [UInt8] {
         let option =
             stage == .none
             ? []
-            : bytes(UInt16(MZR_OPTION_CLASS)) + [UInt8(MZR_OPTION_STAGE), 2, stage.rawValue, 0, 0, 0] + from.bytes.suffix(4)
+            : bytes(UInt16(MZR_OPTION_CLASS)) + [UInt8(MZR_OPTION_STAGE), 2, stage.rawValue] + bytes(tag.value).dropFirst()
+                + from.bytes.suffix(4)
         let geneve =
             [UInt8(option.count / 4), option.isEmpty ? 0 : 0x40] + bytes(UInt16(MZR_GENEVE_PROTOCOL)) + bytes(vni << 8) + option
         let size = 8 + geneve.count + inner.count

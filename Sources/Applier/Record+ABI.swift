@@ -52,16 +52,22 @@ extension Record {
         }
     }
 
-    /// What hosts answered, where a port is counted, and the generation of `config` are nobody's to plan.
+    /// What hosts answered, where a port is counted, the generation of `config`, and whether an endpoint's host has proven that it
+    /// has it, are nobody's to plan.
     private func isEncoded(as key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) -> Bool {
         guard let bytes, bytes.key.elementsEqual(key) else { return false }
         if case .host(_, let row) = self { return load(mzr_host.self, value).flatMap(HostRow.init) == row }
+        if case .endpoint(_, let row) = self, row.kind == .remote, var found = load(mzr_endpoint.self, value) {
+            (found.asked, found.proven) = (0, 0)
+            return bytes.value.elementsEqual(copy(found))
+        }
         if case .port = self, var found = load(mzr_port.self, value) {
             found.slot = 0
             return bytes.value.elementsEqual(copy(found))
         }
         if case .config = self, var found = load(mzr_config.self, value) {
             found.generation = 0
+            found.flags &= ~UInt8(MZR_ANY_HANDED_OVER)
             return bytes.value.elementsEqual(copy(found))
         }
         return bytes.value.elementsEqual(value)
@@ -268,13 +274,14 @@ extension VPCRow {
         self.init(
             vpc: value.vpc, held: value.flags & UInt8(MZR_HELD) != 0, dividers: dividers,
             lengths4: withUnsafeBytes(of: value.lengths4) { Array($0.prefix(Int(value.lengths4_count))) },
-            lengths6: withUnsafeBytes(of: value.lengths6) { Array($0.prefix(Int(value.lengths6_count))) })
+            lengths6: withUnsafeBytes(of: value.lengths6) { Array($0.prefix(Int(value.lengths6_count))) },
+            handedOver: value.flags & UInt8(MZR_HANDED_OVER) != 0)
     }
 
     fileprivate var value: mzr_vpc? {
         var value = mzr_vpc()
         value.vpc = vpc
-        value.flags = held ? UInt8(MZR_HELD) : 0
+        value.flags = UInt8((held ? MZR_HELD : 0) | (handedOver ? MZR_HANDED_OVER : 0))
         value.count = UInt8(clamping: dividers.count)
         value.lengths4_count = UInt8(clamping: lengths4.count)
         value.lengths6_count = UInt8(clamping: lengths6.count)
@@ -332,7 +339,7 @@ extension ConfigRow {
         return mzr_config(
             address: address.bigEndian, uplink: uplink, port: port.bigEndian, mtu: mtu, other_ports: (others[0], others[1]),
             direct_after: directAfter, direct_age: directAge, health_interval: healthInterval, health_count: healthCount,
-            reserved: 0, generation: 0)
+            flags: 0, generation: 0)
     }
 }
 
@@ -347,6 +354,13 @@ extension RowBytes {
         }
     }
 
+    /// Of a row of `config`: with the word that some row of `vpcs` is of a VNI that was handed over.
+    func withHandedOver() -> RowBytes {
+        guard var value = value.withUnsafeBytes({ load(mzr_config.self, $0) }) else { return self }
+        value.flags |= UInt8(MZR_ANY_HANDED_OVER)
+        return RowBytes(key: key, value: copy(value) + self.value.dropFirst(MemoryLayout<mzr_config>.size))
+    }
+
     /// The row of `config` one generation later than `live`: the programs keep what they read of the tables until it
     /// changes. Unchanged if it is no such row, or none was written yet.
     func nextGeneration(after live: [UInt8]) -> RowBytes {
@@ -354,6 +368,7 @@ extension RowBytes {
             let now = live.withUnsafeBytes({ load(mzr_config.self, $0) })
         else { return self }
         value.generation = now.generation &+ 1
+        value.flags |= now.flags & UInt8(MZR_ANY_HANDED_OVER)
         return RowBytes(key: key, value: copy(value) + self.value.dropFirst(MemoryLayout<mzr_config>.size))
     }
 }

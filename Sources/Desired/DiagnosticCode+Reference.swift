@@ -28,7 +28,7 @@ extension DiagnosticCode {
             .gatewayOutside, .secondGateway, .gatewayReserved, .outsideNetwork, .addressTaken, .addressReserved,
             .addressOfGateway, .repeatedAddress, .interfaceTaken, .interfaceOfUnderlay, .hostAddressTaken,
             .noEligibleHost, .fewEligibleHosts, .roleLimit, .idCollision, .ambiguousRoutes, .underlayInBlock,
-            .ageBeyondSettle:
+            .ageBeyondSettle, .tagCollision:
             ruleEntry
         }
     }

@@ -129,6 +129,13 @@ extension DiagnosticCode {
                     + "a pair that was idle meanwhile the first packet is lost. With `settle: 0s` nothing waits, and this "
                     + "is not reported.",
                 remedy: "`direct: {age: 30s}` for a `settle` of 30s or more.")
+        case .tagCollision:
+            Entry(
+                title: "two VPCs with one tag",
+                explanation: "Packets on their way through tables bear 24 bits of the hash of their VPC's name, so that none comes out "
+                    + "in another VPC, should a host know its VNI as that one's. Two VPCs of this tree have the same, which happens by "
+                    + "chance in one of 34 trees with 1,000 VPCs.",
+                remedy: "Rename the newer one.")
         default:
             Entry(
                 title: "two names with one id",

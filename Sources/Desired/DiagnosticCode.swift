@@ -83,6 +83,7 @@ public enum DiagnosticCode: String, CaseIterable, Sendable {
     case ambiguousRoutes = "MZ422"
     case underlayInBlock = "MZ423"
     case ageBeyondSettle = "MZ424"
+    case tagCollision = "MZ425"
 
     public var severity: Diagnostic.Severity {
         switch self {

@@ -70,6 +70,7 @@ extension TopologyCheck {
 
     mutating func collectVPCs() {
         var vnis: [Int: Int] = [:]
+        var tags: [VPCTag: Int] = [:]
         for (index, file) in files.enumerated() {
             for draft in file.vpcs {
                 let facts = VPCFacts(draft: draft, place: Place(file: index, mark: draft.name.mark))
@@ -94,6 +95,15 @@ extension TopologyCheck {
                 }
                 vpcs.append(facts)
                 claimID(draft.name.text, facts.place)
+                let tag = VPCTag(of: identify(draft.name.text))
+                if let first = tags[tag] {
+                    report(
+                        .tagCollision, facts.place,
+                        "“\(draft.name.text)” and “\(vpcs[first].draft.name.text)” (\(location(vpcs[first].place))) have the same tag",
+                        hint: "rename one of them", other: vpcs[first].place)
+                } else {
+                    tags[tag] = vpcs.count - 1
+                }
             }
         }
     }

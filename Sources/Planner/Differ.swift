@@ -399,7 +399,7 @@ struct Differ {
     private func vpcRoleDue(_ vni: UInt32) -> UInt64? {
         guard let vpc = index.vpc(vni: vni) else { return nil }
         let networks = (index.networksOfVPC[vpc.name] ?? []).compactMap { meanwhile.roleDue[index.topology.networks[$0].name] }
-        return ([meanwhile.roleDue[vpc.name] ?? 0] + networks).max()
+        return ([meanwhile.roleDue[vpc.name] ?? 0, meanwhile.forwardVPCDue[vni] ?? 0] + networks).max()
     }
 
     private mutating func wait(_ phase: Phase, _ due: UInt64?, _ before: Record?, _ after: Record?) {
@@ -410,6 +410,15 @@ struct Differ {
         waiting.append(Plan.Waiting(step: step, due: due ?? meanwhile.longest))
     }
 
+    /// How long an heir waits, in words.
+    private var heirWait: String {
+        let cluster = index.topology.cluster
+        if cluster.direct.age > 2 * cluster.settle {
+            return "learned hosts are no longer believed (\(Setting.duration(cluster.direct.age)))"
+        }
+        return "two settle times (\(Setting.duration(2 * cluster.settle)))"
+    }
+
     private mutating func warnTakeovers() {
         for vni in meanwhile.released.sorted() {
             guard let vpc = index.vpc(vni: vni) else { continue }
@@ -418,7 +427,7 @@ struct Differ {
                 Diagnostic(
                     .warning, "MZ501", at: vpc.at, "VNI \(vni) passes\(before) to \(vpc.name)",
                     hint:
-                        "\(vpc.name) has no traffic until two settle times (\(Setting.duration(2 * index.topology.cluster.settle))) after the last "
+                        "\(vpc.name) has no traffic until \(heirWait) after the last "
                         + "host has taken the commit, even if it worked before under another name or VNI; give it a VNI that no VPC had to avoid that"
                 ))
         }

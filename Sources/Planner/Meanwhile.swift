@@ -33,6 +33,8 @@ struct Meanwhile {
     var waits: [UInt64: UInt64] = [:]
     /// VNIs whose rows are another VPC's, or were a moment ago.
     var released: Set<UInt32> = []
+    /// VNIs that are known to have been another VPC's.
+    var handedOver: Set<UInt32> = []
     /// Whether a VNI has been empty for long enough: its heir's rows may come now.
     var endsHandover = false
     /// Nanoseconds until each waiting thing is due.
@@ -40,6 +42,8 @@ struct Meanwhile {
     var hostDue: [IPAddress: UInt64] = [:]
     var portDue: [UInt32: UInt64] = [:]
     var forwardDue: [EndpointKey: UInt64] = [:]
+    /// Of VPCs' rows that forwards are judged by.
+    var forwardVPCDue: [UInt32: UInt64] = [:]
     /// By name of the network or VPC.
     var roleDue: [String: UInt64] = [:]
     var endpointDue: [EndpointKey: UInt64] = [:]
@@ -86,6 +90,9 @@ struct Meanwhile {
         pointEndpoints()
         pointRoles()
         changePort()
+        markHandovers(&final)
+        markHandovers(&switched)
+        markHandovers(&next)
     }
 
     // MARK: Clocks
@@ -131,16 +138,36 @@ struct Meanwhile {
     /// A VNI (24 bits) that was this VPC's, as a key of `waits`: to be read back when nothing else remembers it.
     private static func tombstone(vni: UInt32, vpc: UInt64) -> UInt64 { tombstone | (vpc >> 25) << 24 | UInt64(vni & 0xff_ffff) }
 
+    /// How long a VNI stays empty before its heir gets it: until nobody points to the one before by its tables, and until what
+    /// hosts have learned of it is too old to be used. 0: somebody says that all hosts have come so far.
+    private var handoverDelay: UInt64 {
+        guard through < .remove else { return 0 }
+        let age = [index.topology.cluster.direct.age, base?.topology.cluster.direct.age ?? 0].max() ?? 0
+        let learned = max(age * 1_000_000, UInt64(live.config?.directAge ?? 0) << 24)
+        // Both ends count in ticks.
+        let slack: UInt64 = learned == 0 ? 0 : 4 << 24
+        return max(longest, learned + slack)
+    }
+
+    /// As `remaining`, of a VNI's tombstone.
+    private mutating func keepTombstone(_ digest: UInt64) -> Bool {
+        let since = min(live.waits[digest] ?? now, now)
+        guard now - since < handoverDelay else { return false }
+        waits[digest] = since
+        return true
+    }
+
     private mutating func findHandovers(_ skipped: Set<VNIOwner>) {
-        let mayWait = settle > 0 && through < .remove
+        let mayWait = handoverDelay > 0
         var former: [(vni: UInt32, vpc: UInt64)] = live.vpcs.map { ($0, $1.vpc) }
         former += (base?.topology.vpcs ?? []).map { ($0.vni, StableHash.id($0.name)) }
         former += skipped.map { ($0.vni, StableHash.id($0.vpc)) }
         for (vni, vpc) in former {
             let heir = index.vpc(vni: vni).map { StableHash.id($0.name) }
             guard heir != vpc else { continue }
+            if heir != nil { handedOver.insert(vni) }
             if heir != nil, live.vpcs[vni].map({ $0.vpc != heir }) ?? true { released.insert(vni) }
-            if mayWait { _ = remaining(.remove, Self.tombstone(vni: vni, vpc: vpc)) }
+            if mayWait { _ = keepTombstone(Self.tombstone(vni: vni, vpc: vpc)) }
             // Rows that are still there have not begun to go.
             if mayWait, live.vpcs[vni]?.vpc == vpc, waits[Self.tombstone(vni: vni, vpc: vpc)] == nil {
                 waits[Self.tombstone(vni: vni, vpc: vpc)] = now
@@ -149,7 +176,9 @@ struct Meanwhile {
         // A host that left may never have heard of it: while Geneve is taken from it, the heir waits.
         let departure = hostDue.values.max()
         for (digest, since) in live.waits where digest & Self.tombstone != 0 {
-            if mayWait, remaining(.remove, digest) != nil { continue }
+            let vni = UInt32(digest & 0xff_ffff)
+            if let heir = index.vpc(vni: vni), digest != Self.tombstone(vni: vni, vpc: StableHash.id(heir.name)) { handedOver.insert(vni) }
+            if mayWait, keepTombstone(digest) { continue }
             if departure == nil { endsHandover = true } else { waits[digest] = since }
         }
         guard mayWait else { return }
@@ -159,7 +188,16 @@ struct Meanwhile {
                 digest != Self.tombstone(vni: vni, vpc: heir), live.vpcs[vni]?.vpc != heir
             else { continue }
             released.insert(vni)
-            handoverDue[vni] = max(handoverDue[vni] ?? 0, departure ?? 0, max(since + longest, now) - now)
+            handoverDue[vni] = max(handoverDue[vni] ?? 0, departure ?? 0, max(since + handoverDelay, now) - now)
+        }
+    }
+
+    /// Says in the rows which VNIs were another VPC's; once said, it stays for as long as the row.
+    private func markHandovers(_ image: inout Image) {
+        for (vni, row) in image.vpcs {
+            let before = live.vpcs[vni]
+            guard before?.vpc == row.vpc ? before?.handedOver == true : handedOver.contains(vni) else { continue }
+            image.vpcs[vni]?.handedOver = true
         }
     }
 
@@ -259,6 +297,9 @@ struct Meanwhile {
             guard found.kind == .local || wasForwarding, let due = remaining(.remove, digest) else { continue }
             forwardDue[key] = due
             switched.endpoints[key] = row
+            // By which packets are judged that come for it.
+            if switched.vpcs[key.vni] == nil { switched.vpcs[key.vni] = live.vpcs[key.vni] }
+            forwardVPCDue[key.vni] = max(forwardVPCDue[key.vni] ?? 0, due)
         }
         // The port that the endpoint had here may speak while it stays.
         for (key, found) in live.endpoints where found.ifindex != 0 {

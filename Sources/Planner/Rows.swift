@@ -69,14 +69,41 @@ public struct VPCRow: Hashable, Sendable, Codable {
     /// Prefix lengths (of 128) of the VPC's networks, longest first; IPv4's and IPv6's apart.
     public var lengths4: [UInt8]
     public var lengths6: [UInt8]
+    /// The VNI was another VPC's before: what does not say whose it is, is refused.
+    public var handedOver = false
 
-    public init(vpc: UInt64, held: Bool, dividers: [IPAddress], lengths4: [UInt8], lengths6: [UInt8]) {
+    public init(vpc: UInt64, held: Bool, dividers: [IPAddress], lengths4: [UInt8], lengths6: [UInt8], handedOver: Bool = false) {
         self.vpc = vpc
         self.held = held
         self.dividers = dividers
         self.lengths4 = lengths4
         self.lengths6 = lengths6
+        self.handedOver = handedOver
     }
+}
+
+extension VPCRow {
+    public init(from decoder: any Decoder) throws {
+        let fields = try decoder.container(keyedBy: CodingKeys.self)
+        _vpc = try fields.decode(Hex.self, forKey: .vpc)
+        held = try fields.decode(Bool.self, forKey: .held)
+        dividers = try fields.decode([IPAddress].self, forKey: .dividers)
+        lengths4 = try fields.decode([UInt8].self, forKey: .lengths4)
+        lengths6 = try fields.decode([UInt8].self, forKey: .lengths6)
+        handedOver = try fields.decodeIfPresent(Bool.self, forKey: .handedOver) ?? false
+    }
+
+    public func encode(to encoder: any Encoder) throws {
+        var fields = encoder.container(keyedBy: CodingKeys.self)
+        try fields.encode(_vpc, forKey: .vpc)
+        try fields.encode(held, forKey: .held)
+        try fields.encode(dividers, forKey: .dividers)
+        try fields.encode(lengths4, forKey: .lengths4)
+        try fields.encode(lengths6, forKey: .lengths6)
+        if handedOver { try fields.encode(true, forKey: .handedOver) }
+    }
+
+    private enum CodingKeys: String, CodingKey { case vpc, held, dividers, lengths4, lengths6, handedOver }
 }
 
 public struct HostRow: Hashable, Sendable, Codable {

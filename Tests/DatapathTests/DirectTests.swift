@@ -22,7 +22,8 @@ private func question(
     _ about: String, stage: UInt8 = 2, origin: IPAddress = World.h3, vni: UInt32 = 100, from: IPAddress = World.h2
 ) -> [UInt8] {
     Reference.control(
-        MZR_MESSAGE_ASK, from: from, to: World.h1, vni: vni, stage: stage, origin: origin, about: address(about), nonce: nonce)
+        MZR_MESSAGE_ASK, from: from, to: World.h1, vni: vni, stage: stage, origin: origin, about: address(about),
+        network: World.vpcID(vni), nonce: nonce)
 }
 
 extension World {
@@ -77,7 +78,8 @@ extension DatapathTests {
                 return (
                     nonce,
                     Reference.control(
-                        MZR_MESSAGE_ASK, to: host, stage: UInt8(stage.rawValue), origin: World.h1, about: about, nonce: nonce)
+                        MZR_MESSAGE_ASK, to: host, stage: UInt8(stage.rawValue), origin: World.h1, about: about,
+                        network: World.vpcID(100), nonce: nonce)
                 )
             }
         }
@@ -142,7 +144,8 @@ extension DatapathTests {
         let expected =
             if let onward {
                 Reference.control(
-                    MZR_MESSAGE_ASK, to: onward.0, stage: onward.1, origin: World.h3, about: address(text), nonce: nonce)
+                    MZR_MESSAGE_ASK, to: onward.0, stage: onward.1, origin: World.h3, about: address(text),
+                    network: World.vpcID(100), nonce: nonce)
             } else {
                 Reference.control(
                     MZR_MESSAGE_HAVE, to: World.h3, stage: stage, origin: World.h3, about: address(text), network: 1, nonce: nonce)
@@ -150,6 +153,19 @@ extension DatapathTests {
         #expect(Array(outcome.packet.dropFirst(12)) == Array(expected.dropFirst(12)))
         #expect(outcome.mark == Datapath.mark)
         #expect(world.drops().isEmpty)
+    }
+
+    @Test(
+        "a question about another VPC than has the VNI here is not answered, nor sent on",
+        arguments: ["10.0.1.11", "10.0.1.20", "10.0.3.9"])
+    func otherVPC(_ text: String) throws {
+        let world = try World.shared.get()
+        try world.reset()
+        let packet = Reference.control(
+            MZR_MESSAGE_ASK, from: World.h2, to: World.h1, stage: 2, origin: World.h3, about: address(text), network: World.vpcID(101),
+            nonce: nonce)
+        #expect(try world.receive(packet).verdict == Fixture.shot)
+        #expect(world.drops().keys.elementsEqual([MZR_DROP_OTHER_VPC.rawValue]))
     }
 
     @Test("a question that nobody can answer ends without a word", arguments: ["10.0.1.30", "10.0.1.50", "10.0.1.255"])
@@ -169,7 +185,8 @@ extension DatapathTests {
         let outcome = try world.receive(question(text))
         #expect(outcome.verdict == Fixture.redirect)
         let expected = Reference.control(
-            MZR_MESSAGE_NONE, to: World.h3, stage: 2, reason: reason, origin: World.h3, about: address(text), nonce: nonce)
+            MZR_MESSAGE_NONE, to: World.h3, stage: 2, reason: reason, origin: World.h3, about: address(text),
+            network: World.vpcID(100), nonce: nonce)
         #expect(Array(outcome.packet.dropFirst(12)) == Array(expected.dropFirst(12)))
         #expect(outcome.mark == Datapath.mark)
         #expect(world.drops().isEmpty)
@@ -316,7 +333,38 @@ extension DatapathTests {
         try world.put(
             address("10.0.1.20"), World.proven())
         let way = try world.way(frame(to: address("10.0.1.20")))
-        #expect(way.host == World.h2 && way.stage == 0)
+        #expect(way.host == World.h2 && way.stage == UInt8(MZR_STAGE_HOST.rawValue))
+    }
+
+    @Test("packets by a table row bear the VPC's tag until its host has proven that it has the endpoint")
+    func rowsAreProven() throws {
+        let world = try World.shared.get()
+        let to = address("10.0.1.20")
+        try world.resetRows()
+        func stage() throws -> UInt8? {
+            let way = try world.way(frame(to: to))
+            #expect(way.host == World.h2)
+            return way.stage
+        }
+        try world.reset()
+        #expect(try stage() == UInt8(MZR_STAGE_HOST.rawValue))
+        // Another host's answer is not this row's.
+        try world.have(to, from: World.h3, nonce: Reference.nonce(100, to, period: Reference.period()))
+        try world.reset()
+        #expect(try stage() == UInt8(MZR_STAGE_HOST.rawValue))
+        try world.have(to, from: World.h2, nonce: Reference.nonce(100, to, of: World.vpcID(101), period: Reference.period()))
+        try world.reset()
+        #expect(try stage() == UInt8(MZR_STAGE_HOST.rawValue), "proven for another VPC")
+        try world.have(to, from: World.h2, nonce: Reference.nonce(100, to, period: Reference.period()))
+        try world.reset()
+        #expect(try stage() == 0)
+        try world.receive(Reference.control(MZR_MESSAGE_GONE, from: World.h3, to: World.h1, about: to))
+        try world.reset()
+        #expect(try stage() == 0)
+        try world.receive(Reference.control(MZR_MESSAGE_GONE, from: World.h2, to: World.h1, about: to))
+        try world.reset()
+        #expect(try stage() == UInt8(MZR_STAGE_HOST.rawValue))
+        try world.resetRows()
     }
 
     struct Forgery: Sendable, CustomTestStringConvertible {
@@ -333,6 +381,9 @@ extension DatapathTests {
             Forgery(testDescription: "a guessed one") { _ in 0x0123_4567_89ab_cdef },
             Forgery(testDescription: "one of another address") { Reference.nonce(100, address("10.0.1.98"), period: $0) },
             Forgery(testDescription: "one of another VPC") { Reference.nonce(200, far, period: $0) },
+            Forgery(testDescription: "one of who meant another VPC by the VNI") {
+                Reference.nonce(100, far, of: World.vpcID(101), period: $0)
+            },
             Forgery(testDescription: "one of another key") { Reference.nonce(100, far, period: $0, key: (0, 0)) },
             Forgery(testDescription: "an old one, replayed") { Reference.nonce(100, far, period: $0 - 2) },
             Forgery(testDescription: "one of a time to come") { Reference.nonce(100, far, period: $0 + 2) },

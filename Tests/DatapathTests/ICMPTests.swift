@@ -65,7 +65,7 @@ private func send(_ what: String, _ packet: [UInt8], _ result: [UInt8], to host:
     let sent =
         host.map { host in
             let (from, to) = packet[12] == 8 ? (a1, address("10.0.3.20")) : (a1v6, address("fd00:3::20"))
-            return Reference.outer(to: host, flow: Reference.flow(17, from: from, to: to, ports: (1000, 2000)), result)
+            return Reference.outer(to: host, stage: 3, flow: Reference.flow(17, from: from, to: to, ports: (1000, 2000)), result)
         } ?? World.a2.bytes + World.gateway.bytes + result.dropFirst(12)
     return Fixture(
         what, .port, packet, port: 11,

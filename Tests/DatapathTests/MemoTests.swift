@@ -90,7 +90,11 @@ extension DatapathTests {
         #expect(try world.receive(Reference.outer(from: World.h2, to: World.h1, inner), program).verdict == passed)
         let key = World.endpointKey(vni, own)
         try world.datapath.put("endpoints", key, World.raw(world.endpoint(own)))
-        defer { world.datapath.remove("endpoints", key) }
+        try world.datapath.put("vpcs", World.raw(vni), World.raw(mzr_vpc(id: World.vpcID(vni))))
+        defer {
+            world.datapath.remove("endpoints", key)
+            world.datapath.remove("vpcs", World.raw(vni))
+        }
         #expect(try world.receive(stranger, program).verdict == passed)
         #expect(world.drops().isEmpty)
     }

@@ -258,34 +258,34 @@ private let ways: [Fixture] = [
         "with padding", frame4("10.0.1.11", protocol: 1, Packet.echo()) + [UInt8](repeating: 0, count: 9),
         delivered(frame4("10.0.1.11", protocol: 1, Packet.echo()) + [UInt8](repeating: 0, count: 9), to: World.a2), received: 12),
     send(
-        "to a known host", frame4("10.0.1.20"), Reference.outer(to: World.h2, flow: udp4, frame4("10.0.1.20")), mark: mark),
+        "to a known host", frame4("10.0.1.20"), Reference.outer(to: World.h2, stage: 3, flow: udp4, frame4("10.0.1.20")), mark: mark),
     send(
         "to a known host, TCP with DSCP and ECN", frame4("10.0.1.20", protocol: 6, Packet.tcp(from: 7, to: 80)) { $0.tos = 0x2b },
         Reference.outer(
-            to: World.h2, tos: 0x2b, flow: Reference.flow(6, from: a1, to: address("10.0.1.20"), ports: (7, 80)),
+            to: World.h2, stage: 3, tos: 0x2b, flow: Reference.flow(6, from: a1, to: address("10.0.1.20"), ports: (7, 80)),
             frame4("10.0.1.20", protocol: 6, Packet.tcp(from: 7, to: 80)) { $0.tos = 0x2b }), mark: mark),
     send(
         "to a known host, IPv6", frame6("fd00:1::20", tos: 0x12),
         Reference.outer(
-            to: World.h2, tos: 0x12, flow: Reference.flow(17, from: a1v6, to: address("fd00:1::20"), ports: (1000, 2000)),
+            to: World.h2, stage: 3, tos: 0x12, flow: Reference.flow(17, from: a1v6, to: address("fd00:1::20"), ports: (1000, 2000)),
             frame6("fd00:1::20", tos: 0x12)), mark: mark),
     send(
         "IPv6 with a flow label", frame6("fd00:1::20", label: 0xabcde),
         Reference.outer(
-            to: World.h2, flow: Reference.flow(17, from: a1v6, to: address("fd00:1::20"), ports: (1000, 2000), label: 0xabcde),
+            to: World.h2, stage: 3, flow: Reference.flow(17, from: a1v6, to: address("fd00:1::20"), ports: (1000, 2000), label: 0xabcde),
             frame6("fd00:1::20", label: 0xabcde)), mark: mark),
     send(
         "IP options", frame4("10.0.1.20") { $0.options = [7, 7, 4, 0, 0, 0, 0, 0] },
-        Reference.outer(to: World.h2, flow: udp4, frame4("10.0.1.20") { $0.options = [7, 7, 4, 0, 0, 0, 0, 0] }), mark: mark),
+        Reference.outer(to: World.h2, stage: 3, flow: udp4, frame4("10.0.1.20") { $0.options = [7, 7, 4, 0, 0, 0, 0, 0] }), mark: mark),
     send(
         "a first fragment, whose ports do not count", frame4("10.0.1.20") { $0.moreFragments = true },
         Reference.outer(
-            to: World.h2, flow: Reference.flow(17, from: a1, to: address("10.0.1.20"), ports: nil),
+            to: World.h2, stage: 3, flow: Reference.flow(17, from: a1, to: address("10.0.1.20"), ports: nil),
             frame4("10.0.1.20") { $0.moreFragments = true }), mark: mark),
     send(
         "a later fragment, which has none", frame4("10.0.1.20", [1]) { $0.fragmentOffset = 185 },
         Reference.outer(
-            to: World.h2, flow: Reference.flow(17, from: a1, to: address("10.0.1.20"), ports: nil),
+            to: World.h2, stage: 3, flow: Reference.flow(17, from: a1, to: address("10.0.1.20"), ports: nil),
             frame4("10.0.1.20", [1]) { $0.fragmentOffset = 185 }), mark: mark),
     send(
         "IPv6 behind extension headers",
@@ -294,7 +294,7 @@ private let ways: [Fixture] = [
             [60, 0, 1, 4, 0, 0, 0, 0, 51, 0, 1, 4, 0, 0, 0, 0, 17, 1, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1]
                 + Packet.udp(from: 1000, to: 2000, payload)),
         Reference.outer(
-            to: World.h2, flow: Reference.flow(17, from: a1v6, to: address("fd00:1::20"), ports: (1000, 2000)),
+            to: World.h2, stage: 3, flow: Reference.flow(17, from: a1v6, to: address("fd00:1::20"), ports: (1000, 2000)),
             frame6(
                 "fd00:1::20", next: 0,
                 [60, 0, 1, 4, 0, 0, 0, 0, 51, 0, 1, 4, 0, 0, 0, 0, 17, 1, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1]
@@ -303,13 +303,13 @@ private let ways: [Fixture] = [
     send(
         "a later IPv6 fragment", frame6("fd00:1::20", next: 44, [17, 0, 0, 0x10, 0, 0, 0, 1, 5]),
         Reference.outer(
-            to: World.h2, flow: Reference.flow(44, from: a1v6, to: address("fd00:1::20"), ports: nil),
+            to: World.h2, stage: 3, flow: Reference.flow(44, from: a1v6, to: address("fd00:1::20"), ports: nil),
             frame6("fd00:1::20", next: 44, [17, 0, 0, 0x10, 0, 0, 0, 1, 5])), mark: mark),
     send(
         "a first IPv6 fragment whose options follow the fragment header: its flow is that of the later ones",
         frame6("fd00:1::20", next: 44, [60, 0, 0, 1, 0, 0, 0, 1, 17, 0, 1, 4, 0, 0, 0, 0] + payload),
         Reference.outer(
-            to: World.h2, flow: Reference.flow(44, from: a1v6, to: address("fd00:1::20"), ports: nil),
+            to: World.h2, stage: 3, flow: Reference.flow(44, from: a1v6, to: address("fd00:1::20"), ports: nil),
             frame6("fd00:1::20", next: 44, [60, 0, 0, 1, 0, 0, 0, 1, 17, 0, 1, 4, 0, 0, 0, 0] + payload)), mark: mark),
     drop("an interface that is awaited", frame4("10.0.1.30"), MZR_DROP_PENDING),
     drop("a port whose MAC is not known", frame4("10.0.1.60"), MZR_DROP_PENDING),
@@ -320,7 +320,7 @@ private let ways: [Fixture] = [
     send(
         "just not too big", frame4("10.0.1.20", Packet.udp(from: 1, to: 2, [UInt8](repeating: 0, count: 1510))),
         Reference.outer(
-            to: World.h2, flow: Reference.flow(17, from: a1, to: address("10.0.1.20"), ports: (1, 2)),
+            to: World.h2, stage: 3, flow: Reference.flow(17, from: a1, to: address("10.0.1.20"), ports: (1, 2)),
             frame4("10.0.1.20", Packet.udp(from: 1, to: 2, [UInt8](repeating: 0, count: 1510)))), mark: mark),
 ]
 

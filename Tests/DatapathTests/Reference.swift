@@ -36,10 +36,10 @@ enum Reference {
 
     /// A frame on its way through the underlay, with an Ethernet header that fixtures do not look at.
     static func outer(
-        from: IPAddress = World.h1, to: IPAddress, vni: UInt32 = 100, stage: UInt8 = 0, origin: IPAddress = World.h1,
+        from: IPAddress = World.h1, to: IPAddress, vni: UInt32 = 100, stage: UInt8 = 0, tag: UInt32? = nil, origin: IPAddress = World.h1,
         tos: UInt8 = 0, flow: UInt32 = 0, ttl: UInt8 = 64, sourcePort: Int? = nil, _ inner: [UInt8]
     ) -> [UInt8] {
-        let options = stage == 0 ? [] : Packet.stage(stage, origin: origin)
+        let options = stage == 0 ? [] : Packet.stage(stage, tag: tag ?? World.tag(vni), origin: origin)
         let datagram = Packet.udp(
             from: sourcePort ?? 49152 + Int(flow & 0x3fff), to: 6081, Packet.geneve(vni: vni, options: options, inner))
         let packet = Packet.ipv4(
@@ -88,8 +88,10 @@ enum Reference {
         return Packet.frame(to: mac, from: World.gateway, type: Packet.ipv6, answer)
     }
 
-    /// SipHash-1-3 (Aumasson and Bernstein) of VNI, address and period, each word as a number.
-    static func nonce(_ vni: UInt32, _ address: IPAddress, period: UInt64, key: (UInt64, UInt64) = Datapath.key) -> UInt64 {
+    /// SipHash-1-3 (Aumasson and Bernstein) of VNI, address, VPC and period, each word as a number.
+    static func nonce(
+        _ vni: UInt32, _ address: IPAddress, of vpc: UInt64? = nil, period: UInt64, key: (UInt64, UInt64) = Datapath.key
+    ) -> UInt64 {
         var v: [UInt64] = [
             key.0 ^ 0x736f_6d65_7073_6575, key.1 ^ 0x646f_7261_6e64_6f6d, key.0 ^ 0x6c79_6765_6e65_7261,
             key.1 ^ 0x7465_6462_7974_6573,
@@ -108,7 +110,8 @@ enum Reference {
             v[2] = rotate(v[2], 32)
         }
         let words = [
-            UInt64(vni), UInt64(truncatingIfNeeded: address.bits >> 64), UInt64(truncatingIfNeeded: address.bits), period, 32 << 56,
+            UInt64(vni), UInt64(truncatingIfNeeded: address.bits >> 64), UInt64(truncatingIfNeeded: address.bits), vpc ?? World.vpcID(vni),
+            period, 40 << 56,
         ]
         for word in words {
             v[3] ^= word

@@ -32,9 +32,9 @@ private func inner6(to: String = "fd00:1::11", tos: UInt8 = 0) -> [UInt8] {
 
 private func outer(
     _ inner: [UInt8] = inner(), from: IPAddress = World.h2, to: IPAddress = World.h1, vni: UInt32 = 100, stage: UInt8 = 0,
-    tos: UInt8 = 0
+    tag: UInt32? = nil, tos: UInt8 = 0
 ) -> [UInt8] {
-    Reference.outer(from: from, to: to, vni: vni, stage: stage, origin: World.h3, tos: tos, sourcePort: 50000, inner)
+    Reference.outer(from: from, to: to, vni: vni, stage: stage, tag: tag, origin: World.h3, tos: tos, sourcePort: 50000, inner)
 }
 
 /// Any Geneve header before any bytes.
@@ -116,6 +116,10 @@ private let garbage: [(String, [UInt8], mzr_drop_reason)] = [
     ("a gateway", outer(inner(to: "10.0.1.1"), stage: 3), MZR_DROP_NO_ENDPOINT),
     ("an interface that is awaited", outer(inner(to: "10.0.1.30")), MZR_DROP_PENDING),
     ("a host that is down", outer(inner(to: "10.0.1.40"), stage: 3), MZR_DROP_HOST_DOWN),
+    ("of another VPC, as host", outer(stage: 3, tag: World.tag(101)), MZR_DROP_OTHER_VPC),
+    ("of another VPC, as bouncer", outer(inner(to: "10.0.1.20"), stage: 2, tag: World.tag(101)), MZR_DROP_OTHER_VPC),
+    ("of another VPC, as divider", outer(inner(to: "10.0.1.99"), stage: 1, tag: World.tag(101)), MZR_DROP_OTHER_VPC),
+    ("of who knows not, in a VNI that is handed over", outer(vni: 600, stage: 3, tag: 0), MZR_DROP_OTHER_VPC),
     ("a row of a later version", outer(inner(to: "10.0.1.70"), stage: 3), MZR_DROP_ENDPOINT_KIND),
     ("a row that points back here", outer(inner(to: "10.0.1.50")), MZR_DROP_STAGE),
     ("a VNI that this host has no row for", outer(vni: 999, stage: 3), MZR_DROP_NO_VPC),
@@ -191,6 +195,8 @@ private let deliveries: [Fixture] = {
     return [
         send("plain", outer(), delivered(echoed)),
         send("as host", outer(stage: 3), delivered(echoed)),
+        send("as host, from a version that knows no tags", outer(stage: 3, tag: 0), delivered(echoed)),
+        send("in a VNI that is handed over", outer(vni: 600, stage: 3), delivered(echoed)),
         send("as bouncer that has the endpoint", outer(stage: 2), delivered(echoed)),
         send("IPv6", outer(inner6()), delivered(inner6())),
         send("IPv6 with an option", outer(inner6(), stage: 3), delivered(inner6())),
@@ -343,5 +349,43 @@ extension DatapathTests {
             }
         }
         try world.reset()
+    }
+}
+
+extension DatapathTests {
+    @Test("plain packets in a VNI that is handed over are taken from who was told whose it is, after its answer")
+    func handedOver() throws {
+        let world = try World.shared.get()
+        try world.reset()
+        let key = World.raw(mzr_told_key(host: World.host(World.h2), vni: 600))
+        world.datapath.remove("told", key)
+        defer { world.datapath.remove("told", key) }
+        let packet = outer(vni: 600)
+        func isTaken(from host: IPAddress = World.h2) throws -> Bool {
+            #expect(try world.receive(packet, .xdp).verdict == Fixture.xdpPass)
+            try world.reset()
+            let outcome = try world.receive(outer(from: host, vni: 600))
+            #expect((outcome.verdict == Fixture.redirect) == world.drops().isEmpty)
+            if outcome.verdict != Fixture.redirect { #expect(world.drops().keys.elementsEqual([MZR_DROP_OTHER_VPC.rawValue])) }
+            return outcome.verdict == Fixture.redirect
+        }
+        func ask(_ vpc: UInt64) throws {
+            _ = try world.receive(
+                Reference.control(
+                    MZR_MESSAGE_ASK, from: World.h3, to: World.h1, vni: 600, stage: 3, origin: World.h2, about: here, network: vpc, nonce: 1
+                ))
+        }
+        #expect(try !isTaken())
+        // Who asks for another VPC, or does not say for which, is told nothing.
+        try ask(World.vpcID(601))
+        try ask(0)
+        #expect(try !isTaken())
+        try ask(World.vpcID(600))
+        #expect(try isTaken())
+        // Nobody else was told, not even for the same flow in the same tick.
+        #expect(try !isTaken(from: World.h3))
+        // What it was told of another VPC counts no more.
+        try world.datapath.put("told", key, World.raw(World.vpcID(601)))
+        #expect(try !isTaken())
     }
 }

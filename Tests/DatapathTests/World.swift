@@ -86,6 +86,7 @@ final class World: @unchecked Sendable {
         config.port = UInt16(6081).bigEndian
         config.mtu = UInt16(Self.mtu)
         config.direct_after = 1
+        config.flags = UInt8(MZR_ANY_HANDED_OVER)
         config.direct_age = 1000
         change(&config)
         try datapath.put("config", Self.raw(UInt32(0)), Self.raw(config))
@@ -120,11 +121,20 @@ final class World: @unchecked Sendable {
         try datapath.put("networks", Self.raw(key), Self.raw(row))
     }
 
+    /// Writes the rows of endpoints of other hosts anew, so that nobody has proven them.
+    func resetRows() throws { for key in ["10.0.1.20", "fd00:1::20"] { try endpoint(100, key, MZR_ENDPOINT_REMOTE, Self.h2) } }
+
+    /// Of the VPC that has the VNI.
+    static func vpcID(_ vni: UInt32) -> UInt64 { 0x8877_6655_4400_0000 | UInt64(vni) << 8 | 0x11 }
+
+    /// What its packets bear on tables.
+    static func tag(_ vni: UInt32) -> UInt32 { UInt32(vpcID(vni) & 0xff_ffff) }
+
     private func vpc(_ vni: UInt32, held: Bool = false, _ dividers: [IPAddress], _ lengths4: [UInt8], _ lengths6: [UInt8])
         throws
     {
         var row = mzr_vpc()
-        row.vpc = UInt64(vni)
+        row.vpc = Self.vpcID(vni)
         row.flags = held ? UInt8(MZR_HELD) : 0
         row.count = UInt8(dividers.count)
         row.lengths4_count = UInt8(lengths4.count)
@@ -143,6 +153,9 @@ final class World: @unchecked Sendable {
         try vpc(200, held: true, [Self.h1], [120], [])
         try vpc(400, held: true, [Self.h1], [120], [])
         try vpc(500, [Self.h1], [], [])
+        var handedOver = mzr_vpc(id: Self.vpcID(600))
+        handedOver.flags = UInt8(MZR_HANDED_OVER)
+        try datapath.put("vpcs", Self.raw(UInt32(600)), Self.raw(handedOver))
         try network(100, "10.0.1.0", 120, id: 1, [Self.h2, Self.h3], gateway: "10.0.1.1")
         try network(100, "fd00:1::", 64, id: 1, [Self.h2, Self.h3], gateway: "fd00:1::1")
         try network(100, "10.0.2.0", 120, id: 2, [Self.h3])
@@ -172,6 +185,7 @@ final class World: @unchecked Sendable {
         try endpoint(200, "10.0.1.10", MZR_ENDPOINT_LOCAL, Self.h1, port: 13, network: 20)
         try endpoint(300, "10.0.1.10", MZR_ENDPOINT_LOCAL, Self.h1, port: 14, network: 30)
         try endpoint(400, "10.0.1.10", MZR_ENDPOINT_LOCAL, Self.h1, port: 15, network: 40)
+        try endpoint(600, "10.0.1.11", MZR_ENDPOINT_LOCAL, Self.h1, port: 12, network: 60)
         try endpoint(500, "10.0.1.10", MZR_ENDPOINT_LOCAL, Self.h1, port: 16, network: 50)
         for (index, port) in Self.ports {
             var row = mzr_port()
@@ -222,5 +236,13 @@ final class World: @unchecked Sendable {
             if counters != [0, 0] { drops[reason] = counters }
         }
         return drops
+    }
+}
+
+extension mzr_vpc {
+    /// Of nothing but its VNI.
+    init(id: UInt64) {
+        self.init()
+        vpc = id
     }
 }

@@ -9,7 +9,11 @@ import Topology
 /// nobody believes them any more.
 final class Conversation: RolloutObserver {
     private let topologies: [Topology]
-    private let flows: [Flow]
+    private var flows: [Flow]
+    /// A host that hears of no commit, and whose neighbours need not reach it for long.
+    private let laggard: String?
+    /// Its clock stands, nor does it send, until all others have settled.
+    private var isAsleep: Bool
     private let note: String
     private let glossary: Glossary
     private var random: SeededGenerator
@@ -38,8 +42,10 @@ final class Conversation: RolloutObserver {
         }
     }
 
-    /// - Parameter flows: those that shall never break.
-    init(_ rollout: Rollout, flows: [Flow], seed: Int) {
+    /// - Parameter flows: those that shall never break; with a laggard, that are spoken on before.
+    init(_ rollout: Rollout, flows: [Flow], seed: Int, isAsleep: Bool = false) {
+        laggard = rollout.laggard
+        self.isAsleep = isAsleep
         topologies = rollout.topologies
         note = rollout.note
         fleet = rollout.fleet
@@ -53,6 +59,7 @@ final class Conversation: RolloutObserver {
             for flow in flows { check(flow, "before") }
             pass(to: clock + 200_000_000)
         }
+        if laggard != nil { self.flows = [] }
     }
 
     // MARK: The fleet
@@ -80,7 +87,9 @@ final class Conversation: RolloutObserver {
     }
 
     private func pass(to clock: UInt64) {
-        self.clock = max(self.clock, clock)
+        let passed = max(self.clock, clock) - self.clock
+        self.clock += passed
+        if isAsleep, let laggard { boot[laggard]? -= passed }
         for (name, machine) in fleet.hosts {
             guard let address = machine.image.config?.address else { continue }
             underlay.hosts[address]?.tick = UInt32(truncatingIfNeeded: ((boot[name] ?? 0) + self.clock) >> 24)
@@ -100,6 +109,10 @@ final class Conversation: RolloutObserver {
         }
         var forwarder = underlay.hosts[address] ?? Forwarder(Image())
         for (vni, capacity) in forwarder.image.direct where machine.image.direct[vni] != capacity { forwarder.learned[vni] = nil }
+        // A row that is written is proven by nobody.
+        for key in forwarder.proofs.keys where machine.image.endpoints[key] != forwarder.image.endpoints[key] {
+            forwarder.proofs[key] = nil
+        }
         forwarder.image = machine.image
         forwarder.tick = UInt32(truncatingIfNeeded: ((boot[name] ?? 0) + clock) >> 24)
         underlay.hosts[address] = forwarder
@@ -117,7 +130,8 @@ final class Conversation: RolloutObserver {
         let id = StableHash.id(name)
         var found: [(host: IPAddress, ifindex: UInt32)] = []
         for host in fleet.hosts.keys.sorted() {
-            guard let machine = fleet.hosts[host], let address = machine.image.config?.address else { continue }
+            guard let machine = fleet.hosts[host], let address = machine.image.config?.address, !(isAsleep && host == laggard)
+            else { continue }
             for ifindex in machine.image.ports.keys.sorted() where machine.image.ports[ifindex]?.endpoint == id {
                 guard machine.attachments.contains(where: { $0.point == .port && $0.ifindex == ifindex }) else { continue }
                 found.append((address, ifindex))
@@ -136,7 +150,7 @@ final class Conversation: RolloutObserver {
                 ways.append(way)
             }
         }
-        guard broken.insert(flow).inserted else { return }
+        guard laggard == nil, broken.insert(flow).inserted else { return }
         Issue.record("\(note), \(place): \(flow.from) no longer reaches \(flow.to) \(flow.destination): \(ways.map(Self.words))")
     }
 
@@ -164,7 +178,7 @@ final class Conversation: RolloutObserver {
         // Each stage once, and a stage more after each move.
         if way.hops.count > 8 { Issue.record("\(note), \(place): goes round: \(Self.words(way))") }
         if case .send(_, let stage)? = way.hops.first?.decision.verdict {
-            if stage == .none { seen.direct += 1 } else { seen.tables += 1 }
+            if stage == .none || stage == .host { seen.direct += 1 } else { seen.tables += 1 }
         }
         if case .learned(_, let row)? = way.hops.first?.decision.lookups.last, row.nobody != nil { seen.nobody += 1 }
         if case .deliver? = way.verdict {
@@ -206,9 +220,24 @@ final class Conversation: RolloutObserver {
 
     // MARK: The end
 
+    /// The laggard sends to everybody that anybody has ever heard of, before it hears of anything.
+    private func wake() {
+        guard let laggard, let address = fleet.hosts[laggard]?.image.config?.address else { return }
+        for name in glossary.entries.values.map(\.name).sorted() {
+            for port in ports(of: name) where port.host == address {
+                for destination in glossary.destinations {
+                    guard let source = sources(name, destination).first else { continue }
+                    _ = send(from: source, to: destination, host: port.host, port: port.ifindex, sender: name, "awake")
+                }
+            }
+        }
+    }
+
     /// Everybody talks for a while: then every pair of the last commit works, and no entry says what is not so.
     func settle() {
         guard let last = topologies.last else { return }
+        isAsleep = false
+        wake()
         for _ in 0..<20 {
             for flow in flows { check(flow, "settled") }
             for _ in 0..<10 { stray("settled") }
@@ -223,13 +252,15 @@ final class Conversation: RolloutObserver {
             else { continue }
             for address in endpoint.addresses { homes[vni, default: [:]][address] = home.address }
         }
-        for host in last.hosts {
+        // It believes itself to be the home of what has moved away.
+        let late = laggard.flatMap { fleet.hosts[$0]?.image.config?.address }
+        for host in last.hosts where host.name != laggard {
             guard let forwarder = underlay.hosts[host.address], let config = forwarder.image.config else { continue }
             for (vni, entries) in forwarder.learned {
                 for (address, entry) in entries {
                     let home = homes[vni]?[address]
                     let age = forwarder.tick &- entry.proven
-                    if let named = entry.host, named != home, age <= config.directAge, forwarder.image.hosts[named] != nil {
+                    if let named = entry.host, named != home, named != late, age <= config.directAge, forwarder.image.hosts[named] != nil {
                         Issue.record(
                             "\(note): \(host.name) still believes that \(address) of VNI \(vni) is on \(named), not \(home.map { "\($0)" } ?? "gone")"
                         )

@@ -80,6 +80,8 @@ struct Fleet {
         for (ifindex, port) in image.ports where !port.macFixed && image.portMACs[ifindex] != nil {
             image.portMACs[ifindex] = fresh.image.portMACs[ifindex]
         }
+        // That a VNI was another's, an empty host cannot know.
+        for vni in image.vpcs.keys { image.vpcs[vni]?.handedOver = false }
         if image != fresh.image { Issue.record("\(note), host \(name): \(Self.difference(image, fresh.image))") }
         #expect(own.attachments == fresh.attachments, "\(note), host \(name)")
         #expect(Set(own.devices) == Set(fresh.devices), "\(note), host \(name)")

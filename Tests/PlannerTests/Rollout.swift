@@ -18,6 +18,8 @@ struct Rollout {
 
     let topologies: [Topology]
     let note: String
+    /// Hears of no commit after the first.
+    let laggard: String?
     private(set) var fleet: Fleet
     private var random: SeededGenerator
 
@@ -29,9 +31,14 @@ struct Rollout {
         var steps: ArraySlice<Step> = []
     }
 
-    init(seed: Int, kinds: [Mutation], commits: Int, changes: ClosedRange<Int> = 1...3) throws {
+    /// - Parameters:
+    ///   - settle: of the commits, in milliseconds.
+    ///   - lags: one of the hosts hears of none.
+    init(
+        seed: Int, kinds: [Mutation], commits: Int, changes: ClosedRange<Int> = 1...3, settle: UInt64 = 60_000, lags: Bool = false
+    ) throws {
         random = SeededGenerator(seed: UInt64(seed))
-        var builder = TopologyBuilder.random(using: &random, endpoints: 1...3)
+        var builder = TopologyBuilder.random(using: &random, endpoints: 1...3, settle: settle)
         var topologies = [builder.build()]
         fleet = Fleet(topologies[0])
         _ = try fleet.converge(to: topologies[0], base: nil, seed: seed)
@@ -42,7 +49,8 @@ struct Rollout {
         }
         for topology in topologies { for host in topology.hosts { fleet.join(host.name, topology) } }
         self.topologies = topologies
-        note = "seed \(seed), \(done)"
+        laggard = lags ? topologies[0].hosts.map(\.name).randomElement(using: &random) : nil
+        note = "seed \(seed), \(done)" + (laggard.map { ", \($0) lags" } ?? "")
     }
 
     /// These commits, the first of which every host has.
@@ -53,6 +61,7 @@ struct Rollout {
         for topology in topologies { for host in topology.hosts { fleet.join(host.name, topology) } }
         self.topologies = topologies
         self.note = note
+        laggard = nil
     }
 
     /// Until everything has settled.
@@ -68,6 +77,7 @@ struct Rollout {
         for name in fleet.hosts.keys.sorted() {
             let notices = made.map { $0 == 0 && topologies.count == 1 ? 0 : $0 + .random(in: 0...(settle * 6 / 10), using: &random) }
             let isFounder = topologies[0].hosts.contains { $0.name == name }
+            if name == laggard { continue }
             runners[name] = Runner(notices: notices, applied: isFounder ? 0 : nil, wakes: notices[1])
         }
         let names = runners.keys.sorted()

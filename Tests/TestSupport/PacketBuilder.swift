@@ -116,8 +116,10 @@ public enum Packet {
     }
 
     /// The option of mizar_abi.h's `mzr_stage_option`.
-    public static func stage(_ stage: UInt8, origin: IPAddress) -> [UInt8] {
-        [0xff, 0x6d, 0x81, 2, stage, 0, 0, 0] + v4(origin)
+    ///
+    /// - Parameter tag: of the VPC; 0: it does not say.
+    public static func stage(_ stage: UInt8, tag: UInt32 = 0, origin: IPAddress) -> [UInt8] {
+        [0xff, 0x6d, 0x81, 2, stage] + be32(tag).dropFirst() + v4(origin)
     }
 
     /// The option of mizar_abi.h's `mzr_control_option`.

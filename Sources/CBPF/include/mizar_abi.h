@@ -16,7 +16,8 @@
  * in the name of the folder that the maps are pinned in. What an upgrade does with a map of another layout is
  * by its class. A row grows at its end, and zeros there mean what the shorter row meant: then a longer row is
  * read by who knows the shorter one, as long as its end is zero, and needs no migration. A field never
- * changes its meaning. These never change: waits, applied, datapath, mark, secret, programs.
+ * changes its meaning. These never change: waits, applied, datapath, mark, secret, told,
+ * programs.
  */
 #define MZR_LAYOUT 1
 
@@ -53,6 +54,7 @@ enum mzr_class {
 	X(programs, WIRING)                                                                                  \
 	X(mark, WIRING)                                                                                      \
 	X(secret, WIRING)                                                                                    \
+	X(told, WIRING)                                                                                      \
 	X(port_devices, DERIVED)                                                                             \
 	X(last_round, NOTES)
 
@@ -102,7 +104,9 @@ struct mzr_stage_option {
 	__u8 type;	     /* MZR_OPTION_STAGE */
 	__u8 length;	     /* of the data after this byte, in 4-byte words: 2 */
 	__u8 stage;	     /* enum mzr_stage */
-	__u8 reserved[3];
+	/* The lowest 24 bits of the VPC's id, high byte first; 1 in place of 0. Hosts may know a VNI as
+	 * different VPCs': a packet goes no further than to those that know it as this one's. */
+	__u8 vpc[3];
 	__be32 origin; /* underlay address of the host whose endpoint sent it */
 };
 
@@ -125,12 +129,13 @@ struct mzr_control_option {
 	__u8 stage;	     /* ASK: enum mzr_stage */
 	__u8 reason;	     /* NONE: enum mzr_drop_reason, NO_ENDPOINT or HOST_DOWN */
 	__u8 reserved;
-	__be32 origin;	  /* ASK: underlay address of who asks */
-	__u8 address[16]; /* what it is about; ECHO, ECHO_REPLY: ::ffff: and the underlay address of who is
-			     asked */
-	__u32 network[2]; /* HAVE: stable id of the endpoint's network, high word first; ECHO_REPLY: the first
-			   * 8 bytes of the commit that was applied there */
-	__u32 nonce[2];	  /* ASK, HAVE, NONE, ECHO, ECHO_REPLY: the asker's; means nothing to anybody else */
+	__be32 origin;	   /* ASK: underlay address of who asks */
+	__u8 address[16];  /* what it is about; ECHO, ECHO_REPLY: ::ffff: and the underlay address of who is
+			      asked */
+	__be32 network[2]; /* high word first; ASK: stable id of the asker's VPC, which only who knows the VNI
+			    * as its answers; HAVE: of the endpoint's network; ECHO_REPLY: the first 8 bytes
+			    * of the commit that was applied there */
+	__u32 nonce[2];	   /* ASK, HAVE, NONE, ECHO, ECHO_REPLY: the asker's; means nothing to anybody else */
 };
 
 /* An inner address: IPv6, or IPv4 as ::ffff:a.b.c.d. Bytes in network order. */
@@ -157,7 +162,12 @@ struct mzr_endpoint {
 	__u32 ifindex; /* the port that may send from this address (also after a move away); 0: none */
 	__u64 network; /* stable id of its network */
 	__u8 kind;     /* enum mzr_endpoint_kind */
-	__u8 reserved[7];
+	__u8 reserved;
+	/* REMOTE: the programs' own, for packets of this host's endpoints: the low bits of the tick at which
+	 * its host was last asked whether it has the endpoint, in the VPC that is meant here; and the tick at
+	 * which it last proved that, 0: it has not. */
+	__u16 asked;
+	__u32 proven;
 };
 
 /* networks: (VNI, prefix length, masked address) -> the network's bouncers. */
@@ -185,9 +195,13 @@ struct mzr_network {
 };
 
 /* vpcs: VNI -> its dividers, and which prefix lengths are in `networks` here. */
+/* The VNI was another VPC's before: what does not say whose it is (of versions before the option did) is
+ * refused. */
+#define MZR_HANDED_OVER 0x02
+
 struct mzr_vpc {
-	__u64 vpc;
-	__u8 flags;	     /* MZR_HELD */
+	__u64 vpc;	     /* stable id of its path */
+	__u8 flags;	     /* MZR_HELD, MZR_HANDED_OVER */
 	__u8 count;	     /* of dividers */
 	__u8 lengths4_count; /* of lengths4 */
 	__u8 lengths6_count; /* of lengths6 */
@@ -280,6 +294,8 @@ struct mzr_drop {
 };
 
 /* config: one row. */
+#define MZR_ANY_HANDED_OVER 0x01 /* some row of vpcs has MZR_HANDED_OVER */
+
 struct mzr_config {
 	__be32 address;	       /* this host's underlay address */
 	__u32 uplink;	       /* interface index; 0: not there */
@@ -290,8 +306,16 @@ struct mzr_config {
 	__u32 direct_age;      /* ticks that an entry of `direct` lasts without another proof */
 	__u16 health_interval; /* ticks between two echoes to a host that packets are sent to */
 	__u8 health_count;     /* echoes without an answer after which a host is avoided */
-	__u8 reserved;
+	__u8 flags;	       /* MZR_ANY_HANDED_OVER */
 	__u32 generation; /* of all tables: counted up after each write to one of them; nobody plans it */
+};
+
+/* told: a host and a VNI that is handed over -> stable id of the VPC, as that host was last told with an
+ * answer (HAVE). Plain packets in it are taken from nobody else: an answer of an earlier day may be a host's
+ * that has slept since. Programs write it. */
+struct mzr_told_key {
+	__be32 host;
+	__u32 vni;
 };
 
 /* applied: one row, written last. length 0: nothing was applied yet. */
@@ -426,13 +450,14 @@ enum mzr_tail {
 	X(INTERNAL, 27, "internal", "the kernel refused to change or send the packet")                       \
 	X(CONGESTED, 28, "congested", "marked by a congested underlay, and its sender knows no such mark")   \
 	X(TIME_EXCEEDED, 29, "time-exceeded", "its hops were used up between two networks")                  \
-	X(ENDPOINT_KIND, 30, "endpoint-kind", "a row of a kind that this version does not know")
+	X(ENDPOINT_KIND, 30, "endpoint-kind", "a row of a kind that this version does not know")             \
+	X(OTHER_VPC, 31, "other-vpc", "of another VPC than the one that has the VNI here")
 
 enum mzr_drop_reason {
 #define MZR_X(name, number, word, text) MZR_DROP_##name = number,
 	MZR_DROP_REASONS(MZR_X)
 #undef MZR_X
-	MZR_DROP_COUNT = 31
+	MZR_DROP_COUNT = 32
 };
 
 _Static_assert(MZR_PROGRAM_COUNT <= MZR_PROGRAM_SLOTS, "every program has a slot");
@@ -454,6 +479,7 @@ MZR_ASSERT_SIZE(mzr_port_mac, 8);
 MZR_ASSERT_SIZE(mzr_traffic, 56);
 MZR_ASSERT_SIZE(mzr_drop, 16);
 MZR_ASSERT_SIZE(mzr_config, 32);
+MZR_ASSERT_SIZE(mzr_told_key, 8);
 MZR_ASSERT_SIZE(mzr_applied, 56);
 MZR_ASSERT_SIZE(mzr_datapath, 16);
 MZR_ASSERT_SIZE(mzr_name, 256);

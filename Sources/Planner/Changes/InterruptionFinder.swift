@@ -70,7 +70,7 @@ struct InterruptionFinder {
         return Interruption(
             Inventory.Item(.vpc, new.name, at: new.at), tenant: Pairing.first(new.name), new.vni != old.vni ? .vni : .renamed,
             endpoints: count,
-            "all traffic", why: why, isHandedOver ? .handover : .untilAllTookIt)
+            "all traffic", why: why, isHandedOver ? .handover(after.topology.cluster) : .untilAllTookIt)
     }
 
     // MARK: Networks

@@ -26,6 +26,7 @@ public enum DropReason: String, Hashable, Sendable, Codable, CaseIterable {
     case congested
     case timeExceeded = "time-exceeded"
     case endpointKind = "endpoint-kind"
+    case otherVPC = "other-vpc"
 
     /// Whether the sender gets an ICMP error, where its own port drops the packet.
     public var isTold: Bool { [.tooBig, .timeExceeded, .noEndpoint, .hostDown].contains(self) }

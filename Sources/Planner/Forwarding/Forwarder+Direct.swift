@@ -37,6 +37,31 @@ extension Forwarder {
         return (decision, true)
     }
 
+    /// A row is no proof that its host knows the VNI as the same VPC's: until it has proven that, the packet bears the VPC's tag.
+    mutating func goByRow(
+        _ found: Decision, _ key: EndpointKey, _ row: EndpointRow, _ config: ConfigRow
+    ) -> (decision: Decision, asks: ControlPacket?) {
+        var (decision, proof) = (found, proofs[key] ?? Proof())
+        let age = LearnedRow.ticks(since: proof.proven, at: tick)
+        if proof.proven != 0, age <= config.directAge {
+            decision.verdict = .send(to: row.host, stage: .none)
+            if age <= config.directAge / 4 { return (decision, nil) }
+        }
+        let low = UInt16(truncatingIfNeeded: tick)
+        if proof.asked != 0, low &- proof.asked < UInt16(LearnedRow.askAgain) { return (decision, nil) }
+        proof.asked = tick == 0 ? 1 : low
+        proofs[key] = proof
+        guard config.uplink != 0 else { return (decision, nil) }
+        return (decision, .ask(key, of: image.vpcs[key.vni]?.vpc ?? 0, from: config.address, to: row.host, stage: .host, at: tick))
+    }
+
+    /// A host says whether it has an endpoint that a row here says it has. False: there is no such row.
+    private mutating func prove(_ key: EndpointKey, by host: IPAddress, at proven: UInt32) -> Bool {
+        guard let row = image.endpoints[key], row.kind == .remote, row.host == host else { return false }
+        proofs[key, default: Proof()].proven = proven
+        return true
+    }
+
     /// False: nobody here has anything to do with the VPC.
     @discardableResult
     private mutating func put(_ row: LearnedRow, _ key: EndpointKey) -> Bool {
@@ -57,17 +82,22 @@ extension Forwarder {
         case .have(let network):
             var entry = entry
             entry.network = network
-            if packet.isProven(at: tick) { put(entry, packet.about) }
+            if packet.isProven(at: tick, of: image.vpcs[packet.about.vni]?.vpc ?? 0), !prove(packet.about, by: packet.from, at: tick) {
+                put(entry, packet.about)
+            }
         case .none(let reason):
             // What is known of who has it stands: its own host says when it goes.
             let known = learned[packet.about.vni]?[packet.about.address]
-            guard packet.isProven(at: tick), known?.isFresh(at: tick, config) != true else { return nil }
+            guard packet.isProven(at: tick, of: image.vpcs[packet.about.vni]?.vpc ?? 0), known?.isFresh(at: tick, config) != true else {
+                return nil
+            }
             var entry = entry
             entry.host = nil
             entry.packets = config.directAfter
             entry.nobody = reason
             put(entry, packet.about)
         case .gone:
+            _ = prove(packet.about, by: packet.from, at: 0)
             if learned[packet.about.vni]?[packet.about.address]?.host == packet.from {
                 learned[packet.about.vni]?[packet.about.address] = nil
             }
@@ -76,12 +106,15 @@ extension Forwarder {
     }
 
     /// It goes on by the rule, as a packet for the address would, or is answered here.
-    private func takeQuestion(
+    private mutating func takeQuestion(
         _ packet: ControlPacket, stage: Stage, origin: IPAddress, _ config: ConfigRow
     ) -> ControlPacket? {
         guard config.uplink != 0, stage != .none, stage.rawValue <= Stage.last.rawValue, origin != config.address,
             image.hosts[origin] != nil
         else { return nil }
+        // Who knows the VNI as another VPC's does not know what is asked for.
+        let vni = packet.about.vni
+        guard judge(question: packet.vpc, vni: vni) == nil else { return nil }
         // The programs hash the address's last word as it lies in memory.
         let flow = FlowHash.mix(UInt32(truncatingIfNeeded: packet.about.address.bits).bigEndian)
         let decision = decide(packet.about, flow: flow, asker: .stage(stage), config)
@@ -91,7 +124,9 @@ extension Forwarder {
         switch decision.verdict {
         case .send(let host, let next):
             return packet.passedOn(from: config.address, to: host, .ask(stage: next, origin: origin))
-        case .deliver: return answer(.have(network: decision.network))
+        case .deliver:
+            if let row = image.vpcs[vni], row.handedOver { told[Told(host: origin, vni: vni)] = row.vpc }
+            return answer(.have(network: decision.network))
         // A gateway is nobody's, to all but the endpoints of its network.
         case .answer: return answer(.none(.noEndpoint))
         case .drop(let reason): return reason == .noEndpoint || reason == .hostDown ? answer(.none(reason)) : nil

@@ -38,14 +38,18 @@ extension Forwarder {
     private mutating func rule(
         _ key: EndpointKey, flow: UInt32, _ config: ConfigRow
     ) -> (decision: Decision, asks: ControlPacket?) {
-        guard image.endpoints[key] == nil else { return (decide(key, flow: flow, asker: .port, config), nil) }
+        if let row = image.endpoints[key] {
+            let decision = decide(key, flow: flow, asker: .port, config)
+            guard row.kind == .remote, case .send = decision.verdict else { return (decision, nil) }
+            return goByRow(decision, key, row, config)
+        }
         let (learned, asks) = goDirect(key, config)
         let byTables = decideByTables(key, flow: flow, asker: .port, config)
         var decision = learned ?? byTables
         decision.lookups = [.missing(.endpoints, key: "\(key.address)")] + decision.lookups
         guard asks, config.uplink != 0 else { return (decision, nil) }
         guard case .send(let host, let stage) = byTables.verdict else { return (decision, nil) }
-        return (decision, ControlPacket.ask(key, from: config.address, to: host, stage: stage, at: tick))
+        return (decision, ControlPacket.ask(key, of: image.vpcs[key.vni]?.vpc ?? 0, from: config.address, to: host, stage: stage, at: tick))
     }
 
     /// Between two networks the data plane is a router; to another host there must be a way, and room.
@@ -59,6 +63,10 @@ extension Forwarder {
             guard decision.network == port.network else { return decision.with(.drop(.noEndpoint)) }
             return packet.isEcho ? decision : decision.with(.drop(.gateway))
         case .send:
+            guard config.uplink == 0 || image.vpcs[port.vni] != nil else {
+                decision.lookups.append(.missing(.vpcs, key: "VNI \(port.vni)"))
+                return decision.with(.drop(.noVPC))
+            }
             guard config.uplink != 0, packet.size <= Int(config.usableMTU) else {
                 decision.lookups.append(.row(.config(config)))
                 return decision.with(.drop(config.uplink == 0 ? .pending : .tooBig))
@@ -77,10 +85,12 @@ extension Forwarder {
 
     /// What another host sends here.
     ///
-    /// - Parameter stage: what it came with.
+    /// - Parameters:
+    ///   - stage: what it came with.
+    ///   - tag: the VPC that it is of, by its option; nil: it does not say, or has none.
     /// - Returns: the decision; `gone`: who sent it straight to this host for an endpoint that it does not have is told so.
     public func receive(
-        _ packet: InnerPacket, vni: UInt32, stage: Stage, from: IPAddress, port: UInt16
+        _ packet: InnerPacket, vni: UInt32, stage: Stage, tag: VPCTag?, from: IPAddress, port: UInt16
     ) -> (decision: Decision, gone: ControlPacket?) {
         guard let config = image.config, takes(port, config) else { return (Decision(.pass), nil) }
         guard image.hosts[from] != nil, from != config.address else {
@@ -90,7 +100,13 @@ extension Forwarder {
         }
         if let reason = Self.classify(packet) { return (Decision(.drop(reason)), nil) }
         let key = EndpointKey(vni: vni, address: packet.destination)
-        var decision = decide(key, flow: packet.flow, asker: .stage(stage), config)
+        var decision: Decision
+        if let reason = stage == .none ? judgePlain(from: from, vni: vni) : judge(tag, vni: vni) {
+            decision = Decision(.drop(reason))
+            decision.lookups = [image.vpcs[vni].map { .row(.vpc(vni, $0)) } ?? .missing(.vpcs, key: "VNI \(vni)")]
+        } else {
+            decision = decide(key, flow: packet.flow, asker: .stage(stage), config)
+        }
         switch decision.verdict {
         // Gateways are answered where the question is asked.
         case .answer: decision.verdict = .drop(.noEndpoint)
@@ -114,7 +130,7 @@ extension Forwarder {
 extension Decision {
     fileprivate var isNotHere: Bool {
         switch verdict {
-        case .send, .drop(.notHere), .drop(.noVPC), .drop(.noEndpoint), .drop(.hostDown): true
+        case .send, .drop(.notHere), .drop(.noVPC), .drop(.noEndpoint), .drop(.hostDown), .drop(.otherVPC): true
         case .deliver, .answer, .drop, .pass: false
         }
     }

@@ -10,8 +10,31 @@ public struct Forwarder: Sendable {
     public var learned: [UInt32: [IPAddress: LearnedRow]] = [:]
     /// Hosts that let too many echoes go unanswered.
     public var silent: Set<IPAddress> = []
+    /// Of rows that lead to other hosts: when those were last asked whether they have the endpoint, and when they proved it.
+    public var proofs: [EndpointKey: Proof] = [:]
+    /// Who was told, with an answer, whose a VNI is that was another VPC's before: stable id of the VPC.
+    public var told: [Told: UInt64] = [:]
     /// Of 2^24 ns.
     public var tick: UInt32 = 0
+
+    public struct Proof: Hashable, Sendable {
+        /// The low bits of a tick; 0: not yet.
+        public var asked: UInt16
+        /// A tick; 0: not.
+        public var proven: UInt32
+
+        public init(asked: UInt16 = 0, proven: UInt32 = 0) { (self.asked, self.proven) = (asked, proven) }
+    }
+
+    public struct Told: Hashable, Sendable {
+        public var host: IPAddress
+        public var vni: UInt32
+
+        public init(host: IPAddress, vni: UInt32) {
+            self.host = host
+            self.vni = vni
+        }
+    }
 
     public init(_ image: Image) { self.image = image }
 
@@ -47,7 +70,8 @@ public struct Forwarder: Sendable {
     private func sendOn(to host: IPAddress, asker: Asker, _ config: ConfigRow) -> Decision.Verdict {
         // A row that sends to this host itself would go round.
         guard host != config.address else { return .drop(.stage) }
-        guard case .stage(let stage) = asker else { return .send(to: host, stage: .none) }
+        // With its tag, since the row is no proof that the host knows the VNI as the same VPC's.
+        guard case .stage(let stage) = asker else { return .send(to: host, stage: .host) }
         guard stage.isForHost else { return .send(to: host, stage: .host) }
         let next = max(stage.rawValue, Stage.host.rawValue) + 1
         return next > Stage.last.rawValue ? .drop(.stage) : .send(to: host, stage: Stage(rawValue: next))

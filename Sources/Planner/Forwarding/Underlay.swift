@@ -54,13 +54,19 @@ public struct Underlay: Sendable {
     }
 
     private func follow(_ packet: InnerPacket, vni: UInt32, _ way: inout Way) {
+        // What it bears from hop to hop: the tag of who put it on tables.
+        var tag = way.hops.last.flatMap { hosts[$0.host]?.tag(of: vni) }
         // Stages only grow, so this ends.
         while let last = way.hops.last, case .send(let next, let stage) = last.decision.verdict {
             let port = hosts[last.host]?.image.config?.port ?? 0
-            guard let (decision, gone) = hosts[next]?.receive(packet, vni: vni, stage: stage, from: last.host, port: port) else {
+            guard
+                let (decision, gone) = hosts[next]?.receive(
+                    packet, vni: vni, stage: stage, tag: stage == .none ? nil : tag, from: last.host, port: port)
+            else {
                 way.isLost = true
                 return
             }
+            if stage == .none { tag = hosts[next]?.tag(of: vni) }
             way.hops.append(Hop(host: next, place: .uplink(from: last.host, stage: stage), decision: decision))
             if let gone { way.said.append(gone) }
         }

@@ -16,7 +16,8 @@ struct TraceOutcome {
                     (index.host(at: hop.host)?.interface ?? "", .uplink(from: from, stage: stage))
                 }
             var result = words.hop(hop, interface: interface)
-            result.probe = TraceProbe(place: place, packet: packet, vni: parties.vpc.vni)
+            result.probe = TraceProbe(
+                place: place, packet: packet, vni: parties.vpc.vni, tag: VPCTag(of: StableHash.id(parties.vpc.name)))
             return result
         }
         return Trace.Way(kind: kind, hops: hops, outcome: outcome(way))
@@ -89,6 +90,11 @@ struct TraceOutcome {
             )
         case .pending:
             return ("an interface does not exist yet", "make it, and `run` or the next `apply` attaches it")
+        case .otherVPC:
+            return (
+                "\(words.host(hop.host)) knows VNI \(vpc.vni) as another VPC's than \(vpc.name)",
+                "apply the commit on all hosts: one of them lags"
+            )
         case .noVPC: return ("\(words.host(hop.host)) has no row for \(vpc.name) (VNI \(vpc.vni))", "apply the commit there")
         case .spoofedIP:
             return ("\(packet.source) is not the address of who sends from there", "apply the commit there, or look for who uses it")

@@ -24,6 +24,8 @@ public struct TraceProbe: Hashable, Sendable {
     public var place: Place
     public var packet: InnerPacket
     public var vni: UInt32
+    /// Of the VPC that it is of; on tables it bears this.
+    public var tag: VPCTag
 }
 
 extension Trace {
@@ -93,7 +95,8 @@ extension Trace {
             return Underlay.Hop(host: host, place: .port(ifindex), decision: copy.send(probe.packet, from: ifindex).decision)
         case .uplink(let from, let stage):
             let decision = forwarder.receive(
-                probe.packet, vni: probe.vni, stage: stage, from: from, port: forwarder.image.config?.port ?? 0
+                probe.packet, vni: probe.vni, stage: stage, tag: probe.tag, from: from,
+                port: forwarder.image.config?.port ?? 0
             ).decision
             return Underlay.Hop(host: host, place: .uplink(from: from, stage: stage), decision: decision)
         }
