@@ -11,7 +11,7 @@ PREFIX ?= /usr/local
 FORMATTED_C := $(wildcard bpf/*.c bpf/*.h Sources/CBPF/*.c Sources/CBPF/include/*.h bench/*.c Sources/CBench/*.c Sources/CBench/include/*.h Tests/CommandTests/Upgrade/*.c Sources/CGit2/*.h Sources/COpenSSL/*.h Sources/CYAML/*.h)
 SCRIPTS := $(wildcard scripts/*.sh .ci/run Tests/CommandTests/HowTo/*)
 
-.PHONY: help build debug test demo bench check fmt clean install install-deps
+.PHONY: help build debug test test-kernels demo bench check fmt clean install install-deps
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +29,10 @@ debug: build/mizar.bpf.o ## build everything unoptimised, the tests too
 test: ## build and run all tests (root: the kernel's part is real)
 	@scripts/install-deps.sh
 	@scripts/test.sh
+
+test-kernels: build/mizar.bpf.o ## the data plane on Debian's oldest and newest kernels, in virtual machines (root; SUITES="bookworm sid")
+	@scripts/install-deps.sh
+	@scripts/test-kernels.sh $(SUITES)
 
 demo: ## the main job from end to end, in network namespaces (root; KEEP=1 leaves the lab up)
 	@scripts/install-deps.sh

@@ -241,7 +241,7 @@ static __always_inline bool tell(struct __sk_buff *skb, const struct packet *pac
 	    !take_token(&errors, ifindex, MZR_ERROR_BURST, MZR_ERROR_INTERVAL))
 		return false;
 	find_speaker(in, &speaker);
-	describe(&error, in->ipv6, packet->reason, usable_mtu(row));
+	describe(&error, in->ipv6, packet->reason, usable_mtu(packet->mtu));
 	quoted = become_error(skb, in, packet->source, &speaker, &error);
 	if (!quoted || !complete(skb, in, &speaker, sizeof(error) + quoted))
 		return false;

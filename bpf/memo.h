@@ -14,6 +14,7 @@
 
 #include "address.h"
 #include "health.h"
+#include "mtu.h"
 #include "packet.h"
 #include "vpc.h"
 
@@ -35,6 +36,7 @@ struct peer {
 	__u32 turn;		 /* of XDP's packets, counted on and on */
 	__u32 alien;		 /* the last VNI that it sent and no row is for; MZR_NO_VNI: none */
 	__be32 gateway;		 /* HOP_KNOWN, HOP_NONE: the next hop's; 0: none on the uplink */
+	__u32 mtu;		 /* of the underlay: the host's or this one's, whichever is less */
 };
 
 /* The next hop towards a host, on the uplink. */
@@ -61,6 +63,7 @@ static __noinline bool fill_peer(struct peer *peer, const struct mzr_config *row
 	peer->is_due = is_time_to_ask(host, row, (__u32)time);
 	peer->hop = HOP_UNKNOWN;
 	peer->alien = MZR_NO_VNI;
+	peer->mtu = mtu_towards(row, address);
 	return true;
 }
 

@@ -90,12 +90,23 @@ static __noinline int add_stage(struct __sk_buff *skb, const struct mzr_config *
 	return bpf_skb_store_bytes(skb, ETH_HLEN, &headers, sizeof(headers), 0) ? MZR_DROP_INTERNAL : 0;
 }
 
+/* Whether a packet that came by the underlay, or one of those that it stands for, is larger than an MTU
+ * there. */
+static __always_inline bool is_larger(struct __sk_buff *skb, const struct packet *packet, __u32 mtu)
+{
+	__u32 size = skb->gso_size ? skb->gso_size + packet->inner.headers + packet->outer.inner
+				   : skb->len - ETH_HLEN;
+
+	return size > mtu;
+}
+
 /* Returns a drop reason, or 0 and the verdict. */
 static __always_inline int send_onward(struct __sk_buff *skb, const struct mzr_config *row,
 				       const struct packet *packet, int *verdict)
 {
 	const struct outer *out = &packet->outer;
 	const struct way *way = &packet->way;
+	struct peer *peer;
 	struct cursor c;
 	int reason = 0;
 
@@ -109,6 +120,10 @@ static __always_inline int send_onward(struct __sk_buff *skb, const struct mzr_c
 		if (way->avoided)
 			watch(skb, row, way->avoided, packet->moment);
 	}
+	peer = find_peer(row, way->host, packet->moment);
+	/* Its sender hears so from itself, once it has an answer of the host where it goes in the end. */
+	if (peer && peer->mtu < row->mtu && is_larger(skb, packet, peer->mtu))
+		return MZR_DROP_TOO_BIG;
 	c = cursor_of_skb(skb);
 	if (!out->option)
 		reason = add_stage(skb, row, packet);
@@ -116,7 +131,7 @@ static __always_inline int send_onward(struct __sk_buff *skb, const struct mzr_c
 		reason = MZR_DROP_INTERNAL;
 	if (reason)
 		return reason;
-	*verdict = send_to_underlay(skb, row, way->host, out->tos, packet->moment);
+	*verdict = send_to_peer(skb, row, peer, out->tos);
 	return 0;
 }
 

@@ -83,6 +83,7 @@ struct packet {
 	__u8 crosses;	       /* a port's: from one network to another */
 	__u8 reason;	       /* for who ends it: enum mzr_drop_reason */
 	__u8 reserved[3];
+	__u32 mtu;  /* a port's, for another host: of the underlay towards it */
 	__u32 slot; /* a port's: in `traffic` */
 	__u32 vpc; /* what it says of its VPC: the tag, vpc.h; of a plain one, who sent it, where that matters
 		    */

@@ -119,7 +119,8 @@ static __always_inline int port_packet(struct __sk_buff *skb, struct cursor *c, 
 			return MZR_DROP_PENDING;
 		if (!packet->vpc)
 			return MZR_DROP_NO_VPC;
-		if (too_big(skb, row, in))
+		packet->mtu = row->mtu;
+		if (too_big(skb, row->mtu, in))
 			return MZR_DROP_TOO_BIG;
 		packet->slot = port->slot;
 		packet->reason = MZR_DROP_NONE;

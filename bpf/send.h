@@ -52,14 +52,23 @@ static __always_inline int send_packet(struct __sk_buff *skb, struct packet *pac
 	const struct mzr_config *row = bpf_map_lookup_elem(&config, &zero);
 	const struct inner *in = &packet->inner;
 	struct cursor c = cursor_of_skb(skb);
+	struct peer *peer;
 	int reason;
 
-	if (!row || (packet->crosses && !spend_hop(&c, in)))
+	if (!row)
+		return MZR_DROP_INTERNAL;
+	peer = find_peer(row, packet->way.host, packet->moment);
+	if (peer && peer->mtu != packet->mtu) {
+		packet->mtu = peer->mtu;
+		if (too_big(skb, peer->mtu, in))
+			return MZR_DROP_TOO_BIG;
+	}
+	if ((packet->crosses && !spend_hop(&c, in)))
 		return MZR_DROP_INTERNAL;
 	reason = encapsulate(skb, row, packet);
 	if (reason)
 		return reason;
-	*verdict = send_to_underlay(skb, row, packet->way.host, in->tos, packet->moment);
+	*verdict = send_to_peer(skb, row, peer, in->tos);
 	count_sent_by(packet->slot, in->packets, bytes_of(in), packet->way.stage);
 	return 0;
 }
@@ -73,8 +82,7 @@ static __always_inline int send_program(struct __sk_buff *skb)
 
 	if (!reason)
 		return verdict;
-	count_drop(reason, bytes);
-	return TC_ACT_SHOT;
+	return drop_and_tell(skb, packet, reason, bytes);
 }
 
 #endif /* MIZAR_SEND_H */

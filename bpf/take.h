@@ -59,6 +59,7 @@ static __always_inline int take_question(struct __sk_buff *skb, const struct mzr
 	if (go == GO_PORT) {
 		tell_owner(to->vni, origin);
 		option->message = MZR_MESSAGE_HAVE;
+		option->origin = bpf_htonl(row->mtu);
 		option->network[0] = bpf_htonl(way->network >> 32);
 		option->network[1] = bpf_htonl(way->network);
 		return pass_on(skb, row, packet, origin, option, verdict);
@@ -84,6 +85,7 @@ static __always_inline int take_echo(struct __sk_buff *skb, const struct mzr_con
 	if (!row->uplink)
 		return MZR_DROP_GENEVE_CONTROL;
 	option->message = MZR_MESSAGE_ECHO_REPLY;
+	option->origin = bpf_htonl(row->mtu);
 	if (commit)
 		__builtin_memcpy(option->network, commit->commit, sizeof(option->network));
 	return pass_on(skb, row, packet, packet->outer.source, option, verdict);
@@ -100,6 +102,7 @@ static __always_inline int take_echo_reply(const struct mzr_config *row, const s
 	if (!peer || !is_proven(&key, 0, nonce, time))
 		return MZR_DROP_GENEVE_CONTROL;
 	answered(peer, row->health_count);
+	keep_mtu(source, option->origin);
 	__builtin_memcpy(peer->commit, option->network, sizeof(peer->commit));
 	return 0;
 }
@@ -139,8 +142,10 @@ static __always_inline int take_control(struct __sk_buff *skb, const struct mzr_
 		return take_question(skb, row, packet, &option, verdict);
 	case MZR_MESSAGE_HAVE:
 		entry.network = network_in(&option);
-		return is_proven(to, find_vpc(to->vni), nonce, time) &&
-				       (prove_row(to, source, entry.proven) || put_direct(to, &entry))
+		if (!is_proven(to, find_vpc(to->vni), nonce, time))
+			return MZR_DROP_GENEVE_CONTROL;
+		keep_mtu(source, option.origin);
+		return prove_row(to, source, entry.proven) || put_direct(to, &entry)
 			       ? 0
 			       : MZR_DROP_GENEVE_CONTROL;
 	case MZR_MESSAGE_NONE:

@@ -18,7 +18,8 @@ static __always_inline bool find_next_hop(struct xdp_md *xdp, struct cursor *c, 
 	struct peer *peer = find_peer(row, host, time);
 	struct ethhdr *eth = peek(c, 0, sizeof(*eth));
 
-	if (!peer || !eth || xdp->ingress_ifindex != row->uplink || !(++peer->turn & MZR_REFRESH_MASK))
+	if (!peer || !eth || (peer->mtu < row->mtu && c->length - ETH_HLEN > peer->mtu) ||
+	    xdp->ingress_ifindex != row->uplink || !(++peer->turn & MZR_REFRESH_MASK))
 		return false;
 	if (peer->hop == HOP_UNKNOWN || peer->tos != tos)
 		look_up_hop_xdp(xdp, row, peer, tos);

@@ -29,19 +29,18 @@
  */
 const volatile __u64 mzr_decap_flags = 0;
 
-/* The largest packet that endpoints may send. Always with a stage, so that what fits once fits by every way.
- */
-static __always_inline __u32 usable_mtu(const struct mzr_config *row)
+/* The largest packet that endpoints may send over an underlay of this MTU. Always with a stage, so that what
+ * fits once fits by every way. */
+static __always_inline __u32 usable_mtu(__u32 mtu)
 {
-	return row->mtu > MZR_OVERHEAD_STAGED ? row->mtu - MZR_OVERHEAD_STAGED : 0;
+	return mtu > MZR_OVERHEAD_STAGED ? mtu - MZR_OVERHEAD_STAGED : 0;
 }
 
-static __always_inline bool too_big(struct __sk_buff *skb, const struct mzr_config *row,
-				    const struct inner *in)
+static __always_inline bool too_big(struct __sk_buff *skb, __u32 mtu, const struct inner *in)
 {
 	__u32 size = skb->gso_size ? skb->gso_size + in->headers : skb->len - ETH_HLEN;
 
-	return size > usable_mtu(row);
+	return size > usable_mtu(mtu);
 }
 
 static __always_inline void write_stage(struct mzr_stage_option *option, __u32 stage, __u32 vpc,

@@ -7,15 +7,14 @@
 #include "hop.h"
 
 /*
- * Out by the uplink, to `host`. In each tick the stack sends the first packet, which looks after routing and
- * the neighbour entry; the others go the way that was found meanwhile.
+ * Out by the uplink, to `peer`; NULL: it has just left the topology. In each tick the stack sends the first
+ * packet, which looks after routing and the neighbour entry; the others go the way that was found meanwhile.
  */
-static __always_inline int send_to_underlay(struct __sk_buff *skb, const struct mzr_config *row, __be32 host,
-					    __u8 tos, __u64 time)
+static __always_inline int send_to_peer(struct __sk_buff *skb, const struct mzr_config *row,
+					struct peer *peer, __u8 tos)
 {
 	const __u32 zero = 0;
 	const __u32 *own = bpf_map_lookup_elem(&mark, &zero);
-	struct peer *peer = find_peer(row, host, time);
 
 	skb->mark = own ? *own : 0;
 	if (peer && (peer->hop == HOP_UNKNOWN || peer->tos != tos)) {
@@ -27,6 +26,12 @@ static __always_inline int send_to_underlay(struct __sk_buff *skb, const struct 
 			return bpf_redirect(row->uplink, 0);
 	}
 	return by_neighbour(row, peer ? peer->gateway : 0);
+}
+
+static __always_inline int send_to_underlay(struct __sk_buff *skb, const struct mzr_config *row, __be32 host,
+					    __u8 tos, __u64 time)
+{
+	return send_to_peer(skb, row, find_peer(row, host, time), tos);
 }
 
 /* A packet that came by the underlay gets this host's addresses, to go on to `host`. */

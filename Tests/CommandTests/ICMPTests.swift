@@ -74,6 +74,28 @@ import Testing
             except (TimeoutError, OSError): pass
         """
 
+    @Test("where the underlay of another host takes less, its sender hears so", arguments: datapaths)
+    func unlikeMTUs(datapath: String) async throws {
+        var fleet = Self.fleet(datapath)
+        fleet[host: "h2"].mtu = 1400
+        try await LabFixture.with(fleet) { lab in
+            // As workloads come, whose interfaces nobody has set.
+            for endpoint in fleet.endpoints { try await Self.enlarge(endpoint, lab) }
+            for (address, gateway) in [("10.0.1.11", "10.0.1.1"), ("fd00:1:0:1::11", "fd00:1:0:1::1")] {
+                // By the answer to its first packet.
+                #expect(try await lab.pings(Self.a, address))
+                let ping = try await lab.inside(Self.a, "ping", "-c", "1", "-W", "2", "-M", "do", "-s", "1350", address)
+                #expect(ping.output.contains("From \(gateway) icmp_seq=1 ") && ping.output.contains("1338"), "\(ping.output)")
+                #expect(try await lab.pings(Self.a, address, "-M", "do", "-s", address.contains(":") ? "1290" : "1310"))
+            }
+            for ipv6 in [false, true] {
+                for report in try await lab.underTraffic([(Self.a, "acme/prod/web/b")], of: fleet, ipv6: ipv6, {}) {
+                    #expect(report.isUnharmed, "\(report)")
+                }
+            }
+        }
+    }
+
     @Test("an MTU that the underlay does not carry is found out by TCP, UDP, ping and tracepath", arguments: datapaths)
     func pathMTU(datapath: String) async throws {
         let fleet = Self.fleet(datapath)

@@ -8,8 +8,10 @@ private let endpoint6 = address("fd00:1::10")
 private let far = address("10.0.1.99")
 private let nonce: UInt64 = 0x1122_3344_5566_7788
 
-private func frame(from: IPAddress = endpoint, to: IPAddress = far, source: MACAddress = World.a1, hops: UInt8 = 64) -> [UInt8] {
-    let datagram = Packet.udp(from: 1000, to: 2000, Array(0..<24))
+private func frame(from: IPAddress = endpoint, to: IPAddress = far, source: MACAddress = World.a1, hops: UInt8 = 64, size: Int = 52)
+    -> [UInt8]
+{
+    let datagram = Packet.udp(from: 1000, to: 2000, (0..<size - 28).map { UInt8(truncatingIfNeeded: $0) })
     return from.isIPv4
         ? Packet.frame(
             to: World.gateway, from: source, type: Packet.ipv4,
@@ -148,7 +150,7 @@ extension DatapathTests {
                     network: World.vpcID(100), nonce: nonce)
             } else {
                 Reference.control(
-                    MZR_MESSAGE_HAVE, to: World.h3, stage: stage, origin: World.h3, about: address(text), network: 1, nonce: nonce)
+                    MZR_MESSAGE_HAVE, to: World.h3, stage: stage, origin: IPAddress(v4: UInt32(World.mtu)), about: address(text), network: 1, nonce: nonce)
             }
         #expect(Array(outcome.packet.dropFirst(12)) == Array(expected.dropFirst(12)))
         #expect(outcome.mark == Datapath.mark)
@@ -365,6 +367,40 @@ extension DatapathTests {
         try world.reset()
         #expect(try stage() == UInt8(MZR_STAGE_HOST.rawValue))
         try world.resetRows()
+    }
+
+    @Test("what the underlay of another host takes is kept with its answers, and its sender hears where that is less")
+    func unlikeMTUs() throws {
+        let world = try World.shared.get()
+        let key = World.raw(World.host(World.h3))
+        world.datapath.remove("mtus", key)
+        try world.datapath.put("hosts", key, World.raw(World.peer(3)))
+        defer { world.datapath.remove("mtus", key) }
+        func answer(_ mtu: IPAddress) throws -> UInt32? {
+            try world.reset()
+            try world.receive(
+                Reference.control(
+                    MZR_MESSAGE_HAVE, from: World.h3, to: World.h1, origin: mtu, about: far, network: 1,
+                    nonce: Reference.nonce(100, far, period: Reference.period())))
+            return world.datapath.get("mtus", key, size: 4)?.withUnsafeBytes { $0.loadUnaligned(as: UInt32.self) }
+        }
+        // Not said, as by earlier versions: nothing, or who asked.
+        #expect(try answer(IPAddress(v4: 0)) == nil)
+        #expect(try answer(World.h1) == nil)
+        #expect(try answer(IPAddress(v4: 100)) == 1342, "what leaves IPv6's least")
+        #expect(try answer(IPAddress(v4: 1400)) == 1400)
+        let fits = frame(to: far, size: 1338), isTooBig = frame(to: far, size: 1339)
+        // What the programs remember of a host, they do for the rest of a tick.
+        world.datapath.countGeneration()
+        let way = try world.way(fits)
+        #expect(way.host == World.h3 && way.stage == 0, "\(way)")
+        let outcome = try world.namespace.run { try world.datapath.run(.port, isTooBig, .init(ifindex: 11, ingress: 11)) }
+        #expect(outcome.verdict == Fixture.redirect && world.drops().keys.elementsEqual([MZR_DROP_TOO_BIG.rawValue]))
+        #expect(Array(outcome.packet[34..<42].prefix(2)) == [3, 4] && Array(outcome.packet[40..<42]) == Packet.be16(1338))
+        // A larger one than this host's own changes nothing.
+        #expect(try answer(IPAddress(v4: 9000)) == 9000)
+        world.datapath.countGeneration()
+        #expect(try world.way(isTooBig).host == World.h3)
     }
 
     struct Forgery: Sendable, CustomTestStringConvertible {

@@ -8,6 +8,8 @@ public struct Fleet: Sendable {
         public var weight = 100
         public var state = "active"
         public var datapath = "auto"
+        /// Of the underlay; nil: the interface's.
+        public var mtu: Int?
     }
 
     public struct VPC: Sendable {
@@ -180,6 +182,7 @@ public struct Fleet: Sendable {
                 weight: \(host.weight)
                 state: \(host.state)
                 datapath: \(host.datapath)
+                \(host.mtu.map { "mtu: \($0)" } ?? "")
 
                 """)
         }

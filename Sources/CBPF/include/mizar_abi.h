@@ -17,7 +17,7 @@
  * by its class. A row grows at its end, and zeros there mean what the shorter row meant: then a longer row is
  * read by who knows the shorter one, as long as its end is zero, and needs no migration. A field never
  * changes its meaning. These never change: waits, applied, datapath, mark, secret, told,
- * programs.
+ * mtus, programs.
  */
 #define MZR_LAYOUT 1
 
@@ -55,6 +55,7 @@ enum mzr_class {
 	X(mark, WIRING)                                                                                      \
 	X(secret, WIRING)                                                                                    \
 	X(told, WIRING)                                                                                      \
+	X(mtus, WIRING)                                                                                      \
 	X(port_devices, DERIVED)                                                                             \
 	X(last_round, NOTES)
 
@@ -129,7 +130,8 @@ struct mzr_control_option {
 	__u8 stage;	     /* ASK: enum mzr_stage */
 	__u8 reason;	     /* NONE: enum mzr_drop_reason, NO_ENDPOINT or HOST_DOWN */
 	__u8 reserved;
-	__be32 origin;	   /* ASK: underlay address of who asks */
+	__be32 origin; /* ASK: underlay address of who asks; HAVE, ECHO_REPLY: the MTU of the underlay where
+			* it is answered; 0 or beyond 16 bits: not said */
 	__u8 address[16];  /* what it is about; ECHO, ECHO_REPLY: ::ffff: and the underlay address of who is
 			      asked */
 	__be32 network[2]; /* high word first; ASK: stable id of the asker's VPC, which only who knows the VNI
@@ -317,6 +319,9 @@ struct mzr_told_key {
 	__be32 host;
 	__u32 vni;
 };
+
+/* mtus: underlay address of a host -> MTU of the underlay there, a __u32, as it answered last. Programs write
+ * it. */
 
 /* applied: one row, written last. length 0: nothing was applied yet. */
 struct mzr_applied {
