@@ -150,7 +150,8 @@ extension DatapathTests {
                     network: World.vpcID(100), nonce: nonce)
             } else {
                 Reference.control(
-                    MZR_MESSAGE_HAVE, to: World.h3, stage: stage, origin: IPAddress(v4: UInt32(World.mtu)), about: address(text), network: 1, nonce: nonce)
+                    MZR_MESSAGE_HAVE, to: World.h3, stage: stage, origin: IPAddress(v4: UInt32(World.mtu)), about: address(text),
+                    network: 1, nonce: nonce)
             }
         #expect(Array(outcome.packet.dropFirst(12)) == Array(expected.dropFirst(12)))
         #expect(outcome.mark == Datapath.mark)
