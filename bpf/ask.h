@@ -70,10 +70,10 @@ static __noinline int ask(struct __sk_buff *skb, const struct mzr_config *row, c
 	struct said said = what_was_said(to, 0, MZR_MESSAGE_ASK);
 	__u64 vpc, nonce;
 
-	if (was_said(&said) ||
+	vpc = find_vpc(to->vni);
+	if (!vpc || was_said(&said) ||
 	    !take_token(&questions, skb->ifindex, MZR_QUESTION_BURST, MZR_QUESTION_INTERVAL))
 		return 0;
-	vpc = find_vpc(to->vni);
 	nonce = nonce_of(to, vpc, now() >> MZR_PERIOD_SHIFT);
 	option.stage = packet->way.stage;
 	option.network[0] = bpf_htonl(vpc >> 32);

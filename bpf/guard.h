@@ -77,6 +77,15 @@ static __always_inline bool is_tagged(struct __sk_buff *skb)
 	return skb->vlan_present || (eth && is_tag(eth->h_proto));
 }
 
+/* Whether the IPv4 packet without a tag has this source. */
+static __always_inline bool is_from(struct __sk_buff *skb, __be32 address)
+{
+	struct cursor c = cursor_of_skb(skb);
+	const struct iphdr *ip = peek(&c, ETH_HLEN, sizeof(*ip));
+
+	return ip && ip->saddr == address;
+}
+
 static __always_inline int guard_program(struct __sk_buff *skb)
 {
 	const __u32 zero = 0;
@@ -104,7 +113,9 @@ static __always_inline int guard_program(struct __sk_buff *skb)
 		count_drop(MZR_DROP_INTERNAL, bytes);
 		return TC_ACT_SHOT;
 	}
-	if (is_ours) {
+	/* And each bears this host's address: a copy of a frame that an endpoint made look like Geneve does
+	 * not. */
+	if (is_ours && is_from(skb, row->address)) {
 		skb->mark = 0;
 		return TC_ACT_UNSPEC;
 	}

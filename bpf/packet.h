@@ -78,10 +78,11 @@ struct packet {
 	struct inner inner;
 	struct outer outer;
 	struct way way;
-	__u8 source[ETH_ALEN]; /* a port's: the frame's source MAC */
-	__u8 cast;	       /* a port's: what cast_of says of the frame's destination */
-	__u8 crosses;	       /* a port's: from one network to another */
-	__u8 reason;	       /* for who ends it: enum mzr_drop_reason */
+	struct mzr_control_option control; /* of a control packet that came in */
+	__u8 source[ETH_ALEN];		   /* a port's: the frame's source MAC */
+	__u8 cast;			   /* a port's: what cast_of says of the frame's destination */
+	__u8 crosses;			   /* a port's: from one network to another */
+	__u8 reason;			   /* for who ends it: enum mzr_drop_reason */
 	__u8 reserved[3];
 	__u32 mtu;  /* a port's, for another host: of the underlay towards it */
 	__u32 slot; /* a port's: in `traffic` */

@@ -128,28 +128,29 @@ static __always_inline int take_control(struct __sk_buff *skb, const struct mzr_
 {
 	const __be32 source = packet->outer.source;
 	struct mzr_endpoint_key *to = &packet->inner.to;
-	struct mzr_control_option option;
-	__u64 nonce, time = now();
+	struct mzr_control_option *option = &packet->control;
+	__u64 vpc, nonce, time = now();
 	struct mzr_direct entry = {.host = source, .proven = ticks(time), .asked = ticks(time)};
 
-	if (bpf_skb_load_bytes(skb, packet->outer.option, &option, sizeof(option)))
+	if (bpf_skb_load_bytes(skb, packet->outer.option, option, sizeof(*option)))
 		return MZR_DROP_GENEVE_CONTROL;
 	to->vni = packet->outer.vni;
-	__builtin_memcpy(to->address.bytes, option.address, sizeof(option.address));
-	nonce = (__u64)option.nonce[0] << 32 | option.nonce[1];
-	switch (option.message) {
+	__builtin_memcpy(to->address.bytes, option->address, sizeof(option->address));
+	nonce = (__u64)option->nonce[0] << 32 | option->nonce[1];
+	vpc = find_vpc(to->vni);
+	switch (option->message) {
 	case MZR_MESSAGE_ASK:
-		return take_question(skb, row, packet, &option, verdict);
+		return take_question(skb, row, packet, option, verdict);
 	case MZR_MESSAGE_HAVE:
-		entry.network = network_in(&option);
-		if (!is_proven(to, find_vpc(to->vni), nonce, time))
+		entry.network = network_in(option);
+		if (!vpc || !is_proven(to, vpc, nonce, time))
 			return MZR_DROP_GENEVE_CONTROL;
-		keep_mtu(source, option.origin);
+		keep_mtu(source, option->origin);
 		return prove_row(to, source, entry.proven) || put_direct(to, &entry)
 			       ? 0
 			       : MZR_DROP_GENEVE_CONTROL;
 	case MZR_MESSAGE_NONE:
-		return is_proven(to, find_vpc(to->vni), nonce, time) && believe_none(row, to, &option, &entry)
+		return vpc && is_proven(to, vpc, nonce, time) && believe_none(row, to, option, &entry)
 			       ? 0
 			       : MZR_DROP_GENEVE_CONTROL;
 	case MZR_MESSAGE_GONE:
@@ -157,9 +158,9 @@ static __always_inline int take_control(struct __sk_buff *skb, const struct mzr_
 		forget(to, source);
 		return 0;
 	case MZR_MESSAGE_ECHO:
-		return take_echo(skb, row, packet, &option, verdict);
+		return take_echo(skb, row, packet, option, verdict);
 	case MZR_MESSAGE_ECHO_REPLY:
-		return take_echo_reply(row, packet, &option, nonce, time);
+		return take_echo_reply(row, packet, option, nonce, time);
 	}
 	return MZR_DROP_GENEVE_CONTROL;
 }

@@ -32,7 +32,7 @@ static __always_inline int decide_inner(struct cursor *c, const struct mzr_confi
 		reason = classify(in);
 	if (reason)
 		return go_drop(way, reason);
-	packet->vpc = out->option ? out->vpc : row->flags & MZR_ANY_HANDED_OVER ? out->source : 0;
+	packet->vpc = out->option ? out->vpc : out->source;
 	*heading = heading_of(packet);
 	if (!*heading)
 		return go_drop(way, MZR_DROP_INTERNAL);
@@ -40,10 +40,7 @@ static __always_inline int decide_inner(struct cursor *c, const struct mzr_confi
 	if (go != GO_UNKNOWN)
 		return go;
 	clear_way(way);
-	if (out->option)
-		reason = judge_vpc(out->vni, out->vpc);
-	else if (row->flags & MZR_ANY_HANDED_OVER)
-		reason = judge_plain(out->vni, out->source);
+	reason = out->option ? judge_vpc(out->vni, out->vpc) : judge_plain(out->vni, out->source);
 	if (reason)
 		go = go_drop(way, reason);
 	else

@@ -74,7 +74,10 @@ static __always_inline __u32 judge_plain(__u32 vni, __be32 host)
 	const struct mzr_vpc *vpc = bpf_map_lookup_elem(&vpcs, &vni);
 	const __u64 *known;
 
-	if (!vpc || !(vpc->flags & MZR_HANDED_OVER))
+	/* Rows of endpoints may be there before it comes, and after it has gone. */
+	if (!vpc)
+		return MZR_DROP_NO_VPC;
+	if (!(vpc->flags & MZR_HANDED_OVER))
 		return 0;
 	known = bpf_map_lookup_elem(&told, &key);
 	return known && *known == vpc->vpc ? 0 : MZR_DROP_OTHER_VPC;

@@ -63,7 +63,12 @@ extension KernelStore {
             return
         }
         var rows: [RowBytes] = []
-        try old.forEach { rows.append(RowBytes(key: Array($0), value: Array($1))) }
+        // What a host takes back meanwhile, it takes back from the old map alone: in the copy it has to prove it once more.
+        let isProven = old.spec.name == Table.endpoints.rawValue
+        try old.forEach {
+            let row = RowBytes(key: Array($0), value: Array($1))
+            rows.append(isProven ? row.unproven : row)
+        }
         var start = 0
         while start < rows.count {
             let end = min(start + PinnedMap.batchSize, rows.count)

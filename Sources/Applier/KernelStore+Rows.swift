@@ -21,18 +21,6 @@ extension KernelStore {
         if next.value != live { try map.put(next.key, next.value) }
     }
 
-    /// Before the first row of a VNI that was another VPC's: from then on programs look whether they have such a row. Until the
-    /// host is detached: a lookup for each flow and tick is what it costs.
-    private func sayHandedOver() throws(BPFError) {
-        let key = withUnsafeBytes(of: UInt32(0)) { Array($0) }
-        if let map = try open(.config), !map.isRelaid, let live = try map.value(of: key) {
-            try map.put(key, RowBytes(key: key, value: live).withHandedOver().value)
-        }
-        if let copy = grown[.config], let live = try copy.map.value(of: key) {
-            try copy.map.put(key, RowBytes(key: key, value: live).withHandedOver().value)
-        }
-    }
-
     private func writeRows(_ steps: ArraySlice<Step>, _ key: BatchKey) throws(BPFError) {
         let map = try need(key.table)
         // Of another layout: nobody writes to it any more.
@@ -48,7 +36,6 @@ extension KernelStore {
                 }
             }
             if key.table == .ports { rows = try placeInTraffic(rows, map) }
-            if key.table == .vpcs, steps.contains(where: \.handsOver) { try sayHandedOver() }
             if !isLeft { try map.put(rows) }
             // Until the programs step both maps get every row.
             if let copy = grown[key.table] { try copy.map.put(rows) }
@@ -118,13 +105,6 @@ extension KernelStore {
     }
 
     private static func misplaced(_ step: Step) -> BPFError { BPFError("do", step.subject, .errno(EINVAL)) }
-}
-
-extension Step {
-    fileprivate var handsOver: Bool {
-        guard case .row(_, .vpc(_, let row)?) = change else { return false }
-        return row.handedOver
-    }
 }
 
 extension Record {

@@ -67,7 +67,6 @@ extension Record {
         }
         if case .config = self, var found = load(mzr_config.self, value) {
             found.generation = 0
-            found.flags &= ~UInt8(MZR_ANY_HANDED_OVER)
             return bytes.value.elementsEqual(copy(found))
         }
         return bytes.value.elementsEqual(value)
@@ -339,7 +338,7 @@ extension ConfigRow {
         return mzr_config(
             address: address.bigEndian, uplink: uplink, port: port.bigEndian, mtu: mtu, other_ports: (others[0], others[1]),
             direct_after: directAfter, direct_age: directAge, health_interval: healthInterval, health_count: healthCount,
-            flags: 0, generation: 0)
+            reserved: 0, generation: 0)
     }
 }
 
@@ -354,11 +353,13 @@ extension RowBytes {
         }
     }
 
-    /// Of a row of `config`: with the word that some row of `vpcs` is of a VNI that was handed over.
-    func withHandedOver() -> RowBytes {
-        guard var value = value.withUnsafeBytes({ load(mzr_config.self, $0) }) else { return self }
-        value.flags |= UInt8(MZR_ANY_HANDED_OVER)
-        return RowBytes(key: key, value: copy(value) + self.value.dropFirst(MemoryLayout<mzr_config>.size))
+    /// Of a row of `endpoints`: without its host's proof that it has the endpoint.
+    var unproven: RowBytes {
+        guard var row = value.withUnsafeBytes({ load(mzr_endpoint.self, $0) }), row.kind == UInt8(MZR_ENDPOINT_REMOTE.rawValue) else {
+            return self
+        }
+        (row.asked, row.proven) = (0, 0)
+        return RowBytes(key: key, value: copy(row) + value.dropFirst(MemoryLayout<mzr_endpoint>.size))
     }
 
     /// The row of `config` one generation later than `live`: the programs keep what they read of the tables until it
@@ -368,7 +369,6 @@ extension RowBytes {
             let now = live.withUnsafeBytes({ load(mzr_config.self, $0) })
         else { return self }
         value.generation = now.generation &+ 1
-        value.flags |= now.flags & UInt8(MZR_ANY_HANDED_OVER)
         return RowBytes(key: key, value: copy(value) + self.value.dropFirst(MemoryLayout<mzr_config>.size))
     }
 }

@@ -196,7 +196,7 @@ struct Meanwhile {
     private func markHandovers(_ image: inout Image) {
         for (vni, row) in image.vpcs {
             let before = live.vpcs[vni]
-            guard before?.vpc == row.vpc ? before?.handedOver == true : handedOver.contains(vni) else { continue }
+            guard handedOver.contains(vni) || (before?.vpc == row.vpc && before?.handedOver == true) else { continue }
             image.vpcs[vni]?.handedOver = true
         }
     }

@@ -89,6 +89,10 @@ public enum PlanCheck {
             if row.dividers.isEmpty { result.append("VNI \(vni) has no divider") }
             if !row.dividers.allSatisfy(isKnown) { result.append("a divider of VNI \(vni) is no host") }
         }
+        // By whose tag packets are judged.
+        for vni in Set(image.endpoints.keys.map(\.vni)).union(image.ports.values.map(\.vni)) where image.vpcs[vni] == nil {
+            result.append("VNI \(vni) has endpoints or ports, and no row")
+        }
         for (key, row) in image.endpoints where row.kind == .remote && !isKnown(row.host) {
             result.append("\(key.address) of VNI \(key.vni) is at \(row.host), which is no host")
         }

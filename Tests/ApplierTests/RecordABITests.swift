@@ -97,8 +97,7 @@ struct RecordABITests {
             }
             let again = try #require(record.bytes)
             #expect(again.key == bytes.key)
-            // What a host answered or has proven is the programs' own; slots, the generation and that something was handed over are the
-            // applier's.
+            // What a host answered or has proven is the programs' own; slots and the generation are the applier's.
             switch table {
             case .ports:
                 if case .foreign = record { continue }
@@ -111,8 +110,6 @@ struct RecordABITests {
             case .config:
                 if case .foreign = record { continue }
                 let generation = try #require(MemoryLayout<mzr_config>.offset(of: \.generation))
-                let flags = try #require(MemoryLayout<mzr_config>.offset(of: \.flags))
-                bytes.value[flags] &= ~UInt8(MZR_ANY_HANDED_OVER)
                 #expect(again.value.prefix(generation) == bytes.value.prefix(generation))
             case .endpoints:
                 // Whether its host has proven that it has the endpoint.

@@ -82,7 +82,6 @@ private final class Twin: @unchecked Sendable {
             var bytes = try #require(record.bytes)
             // Slots are numbers of interfaces here.
             if case .port(let ifindex, _) = record { bytes.slot = ifindex }
-            if case .config = record { bytes = bytes.withHandedOver() }
             if case .endpoint(let key, _) = record, let proof = model.proofs[key] {
                 bytes.value = bytes.value.withUnsafeBytes { value in
                     var row = value.loadUnaligned(as: mzr_endpoint.self)

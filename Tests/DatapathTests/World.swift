@@ -86,7 +86,6 @@ final class World: @unchecked Sendable {
         config.port = UInt16(6081).bigEndian
         config.mtu = UInt16(Self.mtu)
         config.direct_after = 1
-        config.flags = UInt8(MZR_ANY_HANDED_OVER)
         config.direct_age = 1000
         change(&config)
         try datapath.put("config", Self.raw(UInt32(0)), Self.raw(config))

@@ -296,8 +296,6 @@ struct mzr_drop {
 };
 
 /* config: one row. */
-#define MZR_ANY_HANDED_OVER 0x01 /* some row of vpcs has MZR_HANDED_OVER */
-
 struct mzr_config {
 	__be32 address;	       /* this host's underlay address */
 	__u32 uplink;	       /* interface index; 0: not there */
@@ -308,7 +306,7 @@ struct mzr_config {
 	__u32 direct_age;      /* ticks that an entry of `direct` lasts without another proof */
 	__u16 health_interval; /* ticks between two echoes to a host that packets are sent to */
 	__u8 health_count;     /* echoes without an answer after which a host is avoided */
-	__u8 flags;	       /* MZR_ANY_HANDED_OVER */
+	__u8 reserved;
 	__u32 generation; /* of all tables: counted up after each write to one of them; nobody plans it */
 };
 

@@ -51,8 +51,12 @@ extension Forwarder {
         if proof.asked != 0, low &- proof.asked < UInt16(LearnedRow.askAgain) { return (decision, nil) }
         proof.asked = tick == 0 ? 1 : low
         proofs[key] = proof
-        guard config.uplink != 0 else { return (decision, nil) }
-        return (decision, .ask(key, of: image.vpcs[key.vni]?.vpc ?? 0, from: config.address, to: row.host, stage: .host, at: tick))
+        guard config.uplink != 0, let vpc = image.vpcs[key.vni]?.vpc else { return (decision, nil) }
+        return (decision, .ask(key, of: vpc, from: config.address, to: row.host, stage: .host, at: tick))
+    }
+
+    private func isProven(_ packet: ControlPacket) -> Bool {
+        image.vpcs[packet.about.vni].map { packet.isProven(at: tick, of: $0.vpc) } ?? false
     }
 
     /// A host says whether it has an endpoint that a row here says it has. False: there is no such row.
@@ -82,13 +86,13 @@ extension Forwarder {
         case .have(let network):
             var entry = entry
             entry.network = network
-            if packet.isProven(at: tick, of: image.vpcs[packet.about.vni]?.vpc ?? 0), !prove(packet.about, by: packet.from, at: tick) {
+            if isProven(packet), !prove(packet.about, by: packet.from, at: tick) {
                 put(entry, packet.about)
             }
         case .none(let reason):
             // What is known of who has it stands: its own host says when it goes.
             let known = learned[packet.about.vni]?[packet.about.address]
-            guard packet.isProven(at: tick, of: image.vpcs[packet.about.vni]?.vpc ?? 0), known?.isFresh(at: tick, config) != true else {
+            guard isProven(packet), known?.isFresh(at: tick, config) != true else {
                 return nil
             }
             var entry = entry

@@ -16,7 +16,8 @@ extension Forwarder {
 
     /// Whether a host may send plain packets in the VNI.
     func judgePlain(from host: IPAddress, vni: UInt32) -> DropReason? {
-        guard let row = image.vpcs[vni], row.handedOver else { return nil }
+        guard let row = image.vpcs[vni] else { return .noVPC }
+        guard row.handedOver else { return nil }
         return told[Told(host: host, vni: vni)] == row.vpc ? nil : .otherVPC
     }
 

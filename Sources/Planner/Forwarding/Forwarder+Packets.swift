@@ -49,7 +49,8 @@ extension Forwarder {
         decision.lookups = [.missing(.endpoints, key: "\(key.address)")] + decision.lookups
         guard asks, config.uplink != 0 else { return (decision, nil) }
         guard case .send(let host, let stage) = byTables.verdict else { return (decision, nil) }
-        return (decision, ControlPacket.ask(key, of: image.vpcs[key.vni]?.vpc ?? 0, from: config.address, to: host, stage: stage, at: tick))
+        guard let vpc = image.vpcs[key.vni]?.vpc else { return (decision, nil) }
+        return (decision, ControlPacket.ask(key, of: vpc, from: config.address, to: host, stage: stage, at: tick))
     }
 
     /// Between two networks the data plane is a router; to another host there must be a way, and room.
