@@ -70,11 +70,16 @@ INIT
 
 cat >"$work/inside.sh" <<INSIDE
 cd $PWD
-export HOME=/tmp MIZAR_REQUIRE_BPF=1 LD_LIBRARY_PATH=$libraries
+export LC_ALL=C.UTF-8 HOME=/tmp MIZAR_REQUIRE_BPF=1 LD_LIBRARY_PATH=$libraries
 ip link set lo up
 set -e -o pipefail
 echo "Linux \$(uname -r)"
-$tests --testing-library swift-testing --filter 'DatapathTests|KernelStoreTests|GrowthTests|KernelStoreRowTests' 2>&1 | grep -aE '^(✘|. Test run)' | cut -c1-300
+$tests --testing-library swift-testing --filter 'DatapathTests|KernelStoreTests|GrowthTests|KernelStoreRowTests' >/tmp/tests.log 2>&1 || {
+    grep -a '✘' /tmp/tests.log | cut -c1-300 | head -40
+    tail -3 /tmp/tests.log
+    exit 1
+}
+grep -a 'Test run with' /tmp/tests.log
 TOOL=$work/mizar-reconcile scripts/demo.sh 2>&1 | tail -15
 echo "all is well on \$(uname -r)"
 INSIDE

@@ -19,6 +19,22 @@ extension KernelStore {
                 forwarder.silent.insert(IPAddress(v4: UInt32(bigEndian: key.loadUnaligned(as: UInt32.self))))
             }
         }
+        if let map = try open(.endpoints), !map.isRelaid {
+            try map.forEach { key, value in
+                let row = value.loadUnaligned(as: mzr_endpoint.self)
+                guard row.proven != 0 || row.asked != 0, case .endpoint(let key, let found)? = Record(.endpoints, key: key, value: value),
+                    found.kind == .remote
+                else { return }
+                forwarder.proofs[key] = Forwarder.Proof(asked: row.asked, proven: row.proven)
+            }
+        }
+        if let map = try open("told") {
+            try map.forEach { key, value in
+                let key = key.loadUnaligned(as: mzr_told_key.self)
+                let host = IPAddress(v4: UInt32(bigEndian: key.host))
+                forwarder.told[Forwarder.Told(host: host, vni: key.vni)] = value.loadUnaligned(as: UInt64.self)
+            }
+        }
         var time = timespec()
         clock_gettime(CLOCK_MONOTONIC_COARSE, &time)
         forwarder.tick = UInt32(truncatingIfNeeded: (time.tv_sec * 1_000_000_000 + time.tv_nsec) >> Int(MZR_TICK_SHIFT))
@@ -46,6 +62,11 @@ extension KernelStore {
     public func run(_ probe: TraceProbe, _ image: Image) throws(BPFError) -> TraceProbe.Answer {
         guard let config = image.config else {
             throw BPFError("run", "the programs", .unavailable("nothing is applied here"))
+        }
+        // Before, packets come in between, and what the programs know of them and of this one is one row.
+        guard HostCheck.kernelVersion() >= (6, 3) else {
+            throw BPFError(
+                "run", "the programs", .unavailable("that takes Linux 6.3 or later: before, it would mix with packets that come meanwhile"))
         }
         let places = try attachedPlaces()
         let frame: [UInt8]
