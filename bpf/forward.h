@@ -27,9 +27,8 @@ static __always_inline int go_drop(struct way *way, __u32 reason)
 /* A walk over the members of a table, for the one that serves a flow. */
 struct choice {
 	const struct mzr_members *members;
+	struct walk *walk;
 	__u32 flow;
-	__u32 highest;
-	__be32 best; /* 0: nobody yet */
 	__be32 self; /* this host: it is asked because it lacks the table */
 	__be32 avoided[2];
 };
@@ -45,10 +44,10 @@ static long try_member(__u32 index, struct choice *choice)
 	score = mix32(choice->flow ^ mix32(bpf_ntohl(member)));
 	/* Members ascend, so the higher address takes a tie. */
 	if (member == choice->self || member == choice->avoided[0] || member == choice->avoided[1] ||
-	    (choice->best && score < choice->highest))
+	    (choice->walk->best && score < choice->walk->highest))
 		return 0;
-	choice->best = member;
-	choice->highest = score;
+	choice->walk->best = member;
+	choice->walk->highest = score;
 	return 0;
 }
 
@@ -62,27 +61,30 @@ __noinline __be32 choose(struct packet *packet, const struct mzr_members *member
 	const __u32 zero = 0;
 	struct mzr_config *row = bpf_map_lookup_elem(&config, &zero);
 	struct choice choice = {.members = members};
+	struct walk *walk;
 	__be32 first = 0;
 	int i;
 
 	if (!row || !packet || !members)
 		return 0;
+	walk = &packet->walk;
+	choice.walk = walk;
 	choice.flow = packet->inner.flow;
 	choice.self = row->address;
 #pragma clang loop unroll(full)
 	for (i = 0; i < 3; i++) {
-		choice.best = 0;
+		walk->best = 0;
 		bpf_loop(count, try_member, &choice, 0);
-		if (!choice.best)
+		if (!walk->best)
 			return first;
-		if (peer_answers(row, choice.best, packet->moment))
-			return choice.best;
+		if (peer_answers(row, walk->best, packet->moment))
+			return walk->best;
 		if (!i) {
-			first = choice.best;
+			first = walk->best;
 			packet->way.avoided = first;
 		}
 		if (i < 2)
-			choice.avoided[i] = choice.best;
+			choice.avoided[i] = walk->best;
 	}
 	return first;
 }

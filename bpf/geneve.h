@@ -78,7 +78,7 @@ static __always_inline bool stage_is_sound(const struct mzr_stage_option *option
 /* A walk over options, which fill [offset, end). */
 struct options {
 	void *context;
-	__u64 found; /* offset and stage of the stage option; 0: none; MZR_WALK_MALFORMED: they are broken */
+	struct walk *walk; /* MZR_WALK_MALFORMED: they are broken */
 	__u32 offset;
 	__u32 end;
 	bool critical; /* the header's flag */
@@ -87,12 +87,12 @@ struct options {
 static __always_inline long read_option(struct options *options, bool xdp)
 {
 	struct mzr_stage_option option = {};
-	__u64 found = options->found;
+	__u64 found = options->walk->option;
 	__u32 size;
 
 	if (options->offset >= options->end)
 		return 1;
-	options->found = MZR_WALK_MALFORMED;
+	options->walk->option = MZR_WALK_MALFORMED;
 	if (load(options->context, xdp, options->offset, &option, 4))
 		return 1;
 	size = 4 + (option.length & 0x1f) * 4;
@@ -108,7 +108,7 @@ static __always_inline long read_option(struct options *options, bool xdp)
 			return 1;
 		found = (__u64)options->offset << 8 | option.stage;
 	}
-	options->found = found;
+	options->walk->option = found;
 	options->offset += size;
 	return 0;
 }
@@ -127,24 +127,35 @@ static long read_option_xdp(__u32 index __attribute__((unused)), struct options 
 }
 
 /* Gives the stage option's offset and stage, 0 without one. */
-__noinline __u64 options_skb(struct __sk_buff *skb, __u32 offset, __u32 end, __u32 critical)
+__noinline __u64 options_skb(struct __sk_buff *skb, struct packet *packet, __u32 offset, __u32 end,
+			     __u32 critical)
 {
 	struct options options = {.context = skb, .offset = offset, .end = end, .critical = critical};
 
+	if (!packet)
+		return MZR_WALK_MALFORMED;
+	packet->walk.option = 0;
+	options.walk = &packet->walk;
 	bpf_loop(MZR_OPTIONS_MAX, read_option_skb, &options, 0);
-	return options.found;
+	return packet->walk.option;
 }
 
-__noinline __u64 options_xdp(struct xdp_md *xdp, __u32 offset, __u32 end, __u32 critical)
+__noinline __u64 options_xdp(struct xdp_md *xdp, struct packet *packet, __u32 offset, __u32 end,
+			     __u32 critical)
 {
 	struct options options = {.context = xdp, .offset = offset, .end = end, .critical = critical};
 
+	if (!packet)
+		return MZR_WALK_MALFORMED;
+	packet->walk.option = 0;
+	options.walk = &packet->walk;
 	bpf_loop(MZR_OPTIONS_MAX, read_option_xdp, &options, 0);
-	return options.found;
+	return packet->walk.option;
 }
 
-static __always_inline int read_options(struct cursor *c, __u32 offset, bool critical, struct outer *out)
+static __always_inline int read_options(struct cursor *c, __u32 offset, bool critical, struct packet *packet)
 {
+	struct outer *out = &packet->outer;
 	struct mzr_stage_option *option;
 	__u64 result;
 
@@ -161,9 +172,9 @@ static __always_inline int read_options(struct cursor *c, __u32 offset, bool cri
 		}
 	}
 	if (c->skb)
-		result = options_skb(c->skb, offset, out->inner, critical);
+		result = options_skb(c->skb, packet, offset, out->inner, critical);
 	else
-		result = options_xdp(c->xdp, offset, out->inner, critical);
+		result = options_xdp(c->xdp, packet, offset, out->inner, critical);
 	if (result == MZR_WALK_MALFORMED)
 		return MZR_DROP_GENEVE_OPTION;
 	out->option = result >> 8 & 0x1ff;
@@ -307,7 +318,7 @@ static __always_inline int read_outer(struct cursor *c, const struct mzr_config 
 	if (flags & MZR_GENEVE_OAM)
 		return read_control(c, place, options, out);
 	if (options) {
-		int reason = read_options(c, place, flags & MZR_GENEVE_CRITICAL, out);
+		int reason = read_options(c, place, flags & MZR_GENEVE_CRITICAL, packet);
 
 		if (reason)
 			return reason;

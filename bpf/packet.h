@@ -72,12 +72,24 @@ struct way {
 	__u8 go;	/* enum go */
 };
 
+/*
+ * What a walk by bpf_loop takes from turn to turn. Not on the stack: verifiers before Linux 6.7 look at one
+ * turn, and take what lies there before the first for what every turn finds, so that they leave out what only
+ * later ones need.
+ */
+struct walk {
+	__u64 option; /* offset and stage of the stage option; 0: none yet */
+	__be32 best;  /* member of the highest score; 0: none yet */
+	__u32 highest;
+};
+
 struct packet {
 	struct clock clock;
 	__u64 moment; /* that it came in: what memos of now bear, memo.h */
 	struct inner inner;
 	struct outer outer;
 	struct way way;
+	struct walk walk;
 	struct mzr_control_option control; /* of a control packet that came in */
 	__u8 source[ETH_ALEN];		   /* a port's: the frame's source MAC */
 	__u8 cast;			   /* a port's: what cast_of says of the frame's destination */

@@ -48,7 +48,7 @@ run_kernel() {
 #!/bin/sh
 export PATH=/bin
 mount -t proc proc /proc; mount -t sysfs sys /sys; mount -t devtmpfs dev /dev
-for module in virtio_pci 9pnet_virtio 9p overlay; do modprobe $module; done
+for module in virtio_pci 9pnet_virtio 9p overlay veth sch_ingress cls_bpf bridge vxlan macvlan 8021q tun dummy; do modprobe $module; done
 mount -t 9p -o trans=virtio,version=9p2000.L,ro,cache=loose,msize=1048576 host /host
 mount -t tmpfs ram /ram; mkdir /ram/up /ram/work
 mount -t overlay -o lowerdir=/host,upperdir=/ram/up,workdir=/ram/work over /new
@@ -70,7 +70,7 @@ INIT
 
 cat >"$work/inside.sh" <<INSIDE
 cd $PWD
-export LC_ALL=C.UTF-8 HOME=/tmp MIZAR_REQUIRE_BPF=1 LD_LIBRARY_PATH=$libraries
+export PATH=\$PATH:/usr/sbin:/sbin LC_ALL=C.UTF-8 HOME=/tmp MIZAR_REQUIRE_BPF=1 LD_LIBRARY_PATH=$libraries
 ip link set lo up
 set -e -o pipefail
 echo "Linux \$(uname -r)"
