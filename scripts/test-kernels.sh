@@ -72,14 +72,15 @@ cat >"$work/inside.sh" <<INSIDE
 cd $PWD
 export PATH=\$PATH:/usr/sbin:/sbin LC_ALL=C.UTF-8 HOME=/tmp MIZAR_REQUIRE_BPF=1 LD_LIBRARY_PATH=$libraries
 ip link set lo up
+log=\$(mktemp)
 set -e -o pipefail
 echo "Linux \$(uname -r)"
-$tests --testing-library swift-testing --filter 'DatapathTests|KernelStoreTests|GrowthTests|KernelStoreRowTests' >/tmp/tests.log 2>&1 || {
-    grep -a '✘' /tmp/tests.log | cut -c1-300 | head -40
-    tail -3 /tmp/tests.log
+$tests --testing-library swift-testing --filter 'DatapathTests|KernelStoreTests|GrowthTests|KernelStoreRowTests' >"\$log" 2>&1 || {
+    grep -a '✘' "\$log" | cut -c1-300 | head -40
+    tail -3 "\$log"
     exit 1
 }
-grep -a 'Test run with' /tmp/tests.log
+grep -a 'Test run with' "\$log"
 TOOL=$work/mizar-reconcile scripts/demo.sh 2>&1 | tail -15
 echo "all is well on \$(uname -r)"
 INSIDE

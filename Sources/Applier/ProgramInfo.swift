@@ -86,7 +86,8 @@ enum ProgramName: String, CaseIterable, Sendable {
         case .port: MZR_PROGRAM_PORT.rawValue
         case .uplink: MZR_PROGRAM_UPLINK.rawValue
         case .guard: MZR_PROGRAM_GUARD.rawValue
-        default: nil
+        case .answer, .tend, .send, .icmp, .forward, .control: nil
+        case .portEntry, .uplinkEntry, .guardEntry, .loopback, .xdp, .xdpBound: nil
         }
     }
 
@@ -99,7 +100,8 @@ enum ProgramName: String, CaseIterable, Sendable {
         case .icmp: MZR_TAIL_ICMP.rawValue
         case .forward: MZR_TAIL_FORWARD.rawValue
         case .control: MZR_TAIL_CONTROL.rawValue
-        default: nil
+        case .port, .uplink, .guard: nil
+        case .portEntry, .uplinkEntry, .guardEntry, .loopback, .xdp, .xdpBound: nil
         }
     }
 }

@@ -52,8 +52,7 @@ extension Record {
         }
     }
 
-    /// What hosts answered, where a port is counted, the generation of `config`, and whether an endpoint's host has proven that it
-    /// has it, are nobody's to plan.
+    /// The planner decides neither what hosts answered or proved, nor where a port is counted, nor the generation of `config`.
     private func isEncoded(as key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) -> Bool {
         guard let bytes, bytes.key.elementsEqual(key) else { return false }
         if case .host(_, let row) = self { return load(mzr_host.self, value).flatMap(HostRow.init) == row }
@@ -353,7 +352,7 @@ extension RowBytes {
         }
     }
 
-    /// Of a row of `endpoints`: without its host's proof that it has the endpoint.
+    /// The same row of `endpoints`, as if its host had not yet proven that it has the endpoint.
     var unproven: RowBytes {
         guard var row = value.withUnsafeBytes({ load(mzr_endpoint.self, $0) }), row.kind == UInt8(MZR_ENDPOINT_REMOTE.rawValue) else {
             return self

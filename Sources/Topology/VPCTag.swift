@@ -9,7 +9,7 @@ public struct VPCTag: Hashable, Sendable {
         value = bits == 0 ? 1 : bits
     }
 
-    /// As the option says it; nil: it does not say.
+    /// The tag in an option; nil if the option has none.
     public init?(value: UInt32) {
         guard value != 0 else { return nil }
         self.value = value & 0xff_ffff

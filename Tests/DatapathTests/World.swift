@@ -123,7 +123,7 @@ final class World: @unchecked Sendable {
     /// Writes the rows of endpoints of other hosts anew, so that nobody has proven them.
     func resetRows() throws { for key in ["10.0.1.20", "fd00:1::20"] { try endpoint(100, key, MZR_ENDPOINT_REMOTE, Self.h2) } }
 
-    /// Of the VPC that has the VNI.
+    /// The id of the VPC that has the VNI.
     static func vpcID(_ vni: UInt32) -> UInt64 { 0x8877_6655_4400_0000 | UInt64(vni) << 8 | 0x11 }
 
     /// What its packets bear on tables.

@@ -2,7 +2,7 @@ public import Topology
 
 // Whose a VNI is: bpf/vpc.h. What is one VPC's here is another's on a host that lags.
 extension Forwarder {
-    /// What a packet of the VPC bears on its way through tables; nil: nobody has the VNI here.
+    /// The tag of the VPC that has the VNI here; nil if none has.
     public func tag(of vni: UInt32) -> VPCTag? { image.vpcs[vni].map { VPCTag(of: $0.vpc) } }
 
     /// Whether a packet with a stage is of the VPC that has the VNI here.

@@ -10,9 +10,9 @@ public struct Forwarder: Sendable {
     public var learned: [UInt32: [IPAddress: LearnedRow]] = [:]
     /// Hosts that let too many echoes go unanswered.
     public var silent: Set<IPAddress> = []
-    /// Of rows that lead to other hosts: when those were last asked whether they have the endpoint, and when they proved it.
+    /// For each remote row: when its host was last asked, and when it last proved that it has the endpoint.
     public var proofs: [EndpointKey: Proof] = [:]
-    /// Who was told, with an answer, whose a VNI is that was another VPC's before: stable id of the VPC.
+    /// For a host and a VNI that is handed over: the VPC that this host last named to the other as the VNI's owner.
     public var told: [Told: UInt64] = [:]
     /// Of 2^24 ns.
     public var tick: UInt32 = 0

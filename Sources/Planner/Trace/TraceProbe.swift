@@ -24,7 +24,7 @@ public struct TraceProbe: Hashable, Sendable {
     public var place: Place
     public var packet: InnerPacket
     public var vni: UInt32
-    /// Of the VPC that it is of; on tables it bears this.
+    /// The tag of its VPC, which the packet bears on tables.
     public var tag: VPCTag
 }
 
