@@ -60,6 +60,12 @@ int mizar_send(struct __sk_buff *skb)
 }
 
 SEC("tc")
+int mizar_fragment(struct __sk_buff *skb)
+{
+	return RUN(fragment_program, skb);
+}
+
+SEC("tc")
 int mizar_icmp(struct __sk_buff *skb)
 {
 	return RUN(icmp_program, skb);

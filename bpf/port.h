@@ -120,7 +120,7 @@ static __always_inline int port_packet(struct __sk_buff *skb, struct cursor *c, 
 		if (!packet->vpc)
 			return MZR_DROP_NO_VPC;
 		packet->mtu = row->mtu;
-		if (too_big(skb, row->mtu, in))
+		if (too_big(skb, row->mtu, in) || is_jumbogram(in))
 			return MZR_DROP_TOO_BIG;
 		packet->slot = port->slot;
 		packet->reason = MZR_DROP_NONE;
@@ -198,7 +198,7 @@ static __always_inline int port_program(struct __sk_buff *skb)
 		reason = MZR_DROP_NO_PROGRAM;
 		break;
 	}
-	return drop_and_tell(skb, packet, reason, bytes);
+	return end(skb, packet, reason, bytes);
 }
 
 #endif /* MIZAR_PORT_H */

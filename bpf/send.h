@@ -7,6 +7,7 @@
 
 #include "ask.h"
 #include "count.h"
+#include "fragment.h"
 #include "icmp.h"
 #include "tails.h"
 #include "tunnel.h"
@@ -22,6 +23,29 @@ static __always_inline int drop_and_tell(struct __sk_buff *skb, struct packet *p
 	}
 	count_drop(reason, bytes);
 	return TC_ACT_SHOT;
+}
+
+/* The same, unless it is only too big: what can be made to fit comes in by its port anew. */
+static __always_inline int end(struct __sk_buff *skb, struct packet *packet, __u32 reason, __u32 bytes)
+{
+	if (packet && reason == MZR_DROP_TOO_BIG)
+		bpf_tail_call(skb, &tails, MZR_TAIL_FRAGMENT);
+	return drop_and_tell(skb, packet, reason, bytes);
+}
+
+static __always_inline int fragment_program(struct __sk_buff *skb)
+{
+	struct packet *packet = packet_of(HOLDER_PORT);
+	__u32 bytes = skb->len;
+	int verdict = 0, reason = packet ? make_fit(skb, packet, &verdict) : MZR_DROP_INTERNAL;
+
+	if (verdict)
+		return verdict;
+	if (!reason) {
+		bpf_tail_call(skb, &programs, MZR_PROGRAM_PORT);
+		reason = MZR_DROP_NO_PROGRAM;
+	}
+	return drop_and_tell(skb, packet, reason, bytes);
 }
 
 /* What the packet gives occasion to ask; then it is sent, or ends for packet->reason. */
@@ -82,7 +106,7 @@ static __always_inline int send_program(struct __sk_buff *skb)
 
 	if (!reason)
 		return verdict;
-	return drop_and_tell(skb, packet, reason, bytes);
+	return end(skb, packet, reason, bytes);
 }
 
 #endif /* MIZAR_SEND_H */

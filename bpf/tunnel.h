@@ -43,6 +43,13 @@ static __always_inline bool too_big(struct __sk_buff *skb, __u32 mtu, const stru
 	return size > usable_mtu(mtu);
 }
 
+/* A frame that IPv6 has no length for, behind a header that has it. */
+static __always_inline bool is_jumbogram(const struct inner *in)
+{
+	return in->size > ETH_HLEN + sizeof(struct ipv6hdr) + 0xffff && in->ipv6 &&
+	       in->upper != ETH_HLEN + sizeof(struct ipv6hdr);
+}
+
 static __always_inline void write_stage(struct mzr_stage_option *option, __u32 stage, __u32 vpc,
 					__be32 origin)
 {

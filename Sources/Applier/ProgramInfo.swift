@@ -43,6 +43,7 @@ enum ProgramName: String, CaseIterable, Sendable {
     case answer = "mizar_answer"
     case tend = "mizar_tend"
     case send = "mizar_send"
+    case fragment = "mizar_fragment"
     case icmp = "mizar_icmp"
     case forward = "mizar_forward"
     case control = "mizar_control"
@@ -71,7 +72,7 @@ enum ProgramName: String, CaseIterable, Sendable {
     /// Its pin below the directory; nil: `programs` or `tails` holds it, or the interface that it is bound to.
     var pin: String? {
         switch self {
-        case .port, .uplink, .guard, .answer, .tend, .send, .icmp, .forward, .control, .xdpBound: nil
+        case .port, .uplink, .guard, .answer, .tend, .send, .fragment, .icmp, .forward, .control, .xdpBound: nil
         case .portEntry: "entry_port"
         case .uplinkEntry: "entry_uplink"
         case .guardEntry: "entry_guard"
@@ -86,7 +87,7 @@ enum ProgramName: String, CaseIterable, Sendable {
         case .port: MZR_PROGRAM_PORT.rawValue
         case .uplink: MZR_PROGRAM_UPLINK.rawValue
         case .guard: MZR_PROGRAM_GUARD.rawValue
-        case .answer, .tend, .send, .icmp, .forward, .control: nil
+        case .answer, .tend, .send, .fragment, .icmp, .forward, .control: nil
         case .portEntry, .uplinkEntry, .guardEntry, .loopback, .xdp, .xdpBound: nil
         }
     }
@@ -97,6 +98,7 @@ enum ProgramName: String, CaseIterable, Sendable {
         case .answer: MZR_TAIL_ANSWER.rawValue
         case .tend: MZR_TAIL_TEND.rawValue
         case .send: MZR_TAIL_SEND.rawValue
+        case .fragment: MZR_TAIL_FRAGMENT.rawValue
         case .icmp: MZR_TAIL_ICMP.rawValue
         case .forward: MZR_TAIL_FORWARD.rawValue
         case .control: MZR_TAIL_CONTROL.rawValue

@@ -51,7 +51,7 @@ struct KernelStoreTests {
             try store.succeed(Samples.base())
             let idle = try store.status()
             #expect(idle.memory > 0 && idle.memory < 16 << 20)
-            #expect(idle.tables.count == Table.allCases.count + 20)
+            #expect(idle.tables.count == Table.allCases.count + 22)
             #expect(idle.tables.first { $0.name == "errors" }?.rows == 0, "nobody was told anything yet")
 
             let rows = Samples.endpoints(0..<10_000)

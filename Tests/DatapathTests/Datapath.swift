@@ -19,6 +19,7 @@ final class Datapath: @unchecked Sendable {
         case tend = "mizar_tend"
         case send = "mizar_send"
         case icmp = "mizar_icmp"
+        case fragment = "mizar_fragment"
         case forward = "mizar_forward"
         case control = "mizar_control"
         case loopback = "mizar_loopback"
@@ -33,7 +34,7 @@ final class Datapath: @unchecked Sendable {
         /// In the order of enum mzr_program.
         static let slots = [port, uplink, `guard`]
         /// In the order of enum mzr_tail.
-        static let tails = [answer, tend, send, icmp, forward, control]
+        static let tails = [answer, tend, send, icmp, forward, control, fragment]
     }
 
     struct Context {

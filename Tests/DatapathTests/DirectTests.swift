@@ -15,7 +15,12 @@ private func frame(from: IPAddress = endpoint, to: IPAddress = far, source: MACA
     return from.isIPv4
         ? Packet.frame(
             to: World.gateway, from: source, type: Packet.ipv4,
-            Packet.ipv4(from: from, to: to, protocol: 17, datagram, .init { $0.ttl = hops }))
+            Packet.ipv4(
+                from: from, to: to, protocol: 17, datagram,
+                .init {
+                    $0.ttl = hops
+                    $0.dontFragment = true
+                }))
         : Packet.frame(to: World.gateway, from: source, type: Packet.ipv6, Packet.ipv6(from: from, to: to, next: 17, datagram, hops: hops))
 }
 

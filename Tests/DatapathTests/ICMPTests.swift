@@ -47,18 +47,27 @@ private func silent(_ what: String, _ packet: [UInt8], _ reason: mzr_drop_reason
 private let big = Packet.udp(from: 1, to: 2, bytes(usable - 27))
 private let bigTCP = Packet.tcp(from: 1, to: 2, bytes(3000))
 
+/// With DF.
+private func whole(
+    _ to: String, protocol number: UInt8 = 17, _ body: [UInt8], _ change: (inout Packet.IPv4Fields) -> Void = { _ in }
+) -> [UInt8] {
+    frame4(to, protocol: number, body) {
+        change(&$0)
+        $0.dontFragment = true
+    }
+}
+
 private let tooBig: [Fixture] = [
-    told("one byte too many", frame4("10.0.1.20", big) { $0.dontFragment = true }, MZR_DROP_TOO_BIG, 3, 4, rest: usable),
-    told("the same, and may be fragmented", frame4("10.0.1.20", big), MZR_DROP_TOO_BIG, 3, 4, rest: usable),
-    told("by way of a bouncer", frame4("10.0.1.99", big), MZR_DROP_TOO_BIG, 3, 4, rest: usable),
-    told("to another network, its hops as they were", frame4("10.0.2.20", big), MZR_DROP_TOO_BIG, 3, 4, rest: usable),
+    told("one byte too many", whole("10.0.1.20", big), MZR_DROP_TOO_BIG, 3, 4, rest: usable),
+    told("by way of a bouncer", whole("10.0.1.99", big), MZR_DROP_TOO_BIG, 3, 4, rest: usable),
+    told("to another network, its hops as they were", whole("10.0.2.20", big), MZR_DROP_TOO_BIG, 3, 4, rest: usable),
     told(
-        "with IP options", frame4("10.0.1.20", big) { $0.options = [1, 1, 1, 0] }, MZR_DROP_TOO_BIG, 3, 4, rest: usable),
-    told("a first fragment", frame4("10.0.1.20", big) { $0.moreFragments = true }, MZR_DROP_TOO_BIG, 3, 4, rest: usable),
+        "with IP options", whole("10.0.1.20", big) { $0.options = [1, 1, 1, 0] }, MZR_DROP_TOO_BIG, 3, 4, rest: usable),
+    told("a first fragment", whole("10.0.1.20", big) { $0.moreFragments = true }, MZR_DROP_TOO_BIG, 3, 4, rest: usable),
     told("IPv6", frame6("fd00:1::20", big), MZR_DROP_TOO_BIG, 2, 0, rest: usable),
-    told("GSO, TCP", frame4("10.0.1.20", protocol: 6, bigTCP), MZR_DROP_TOO_BIG, 3, 4, rest: usable, gso: UInt32(usable - 39)),
+    told("GSO, TCP", whole("10.0.1.20", protocol: 6, bigTCP), MZR_DROP_TOO_BIG, 3, 4, rest: usable, gso: UInt32(usable - 39)),
     told("GSO, TCP in IPv6", frame6("fd00:1::20", next: 6, bigTCP), MZR_DROP_TOO_BIG, 2, 0, rest: usable, gso: UInt32(usable - 59)),
-    silent("a later fragment", frame4("10.0.1.20", bytes(usable)) { $0.fragmentOffset = 10 }, MZR_DROP_TOO_BIG),
+    silent("a later fragment", whole("10.0.1.20", bytes(usable)) { $0.fragmentOffset = 10 }, MZR_DROP_TOO_BIG),
 ]
 
 private func send(_ what: String, _ packet: [UInt8], _ result: [UInt8], to host: IPAddress? = nil) -> Fixture {

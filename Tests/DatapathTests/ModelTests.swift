@@ -229,7 +229,11 @@ private func frame(_ packet: InnerPacket, from mac: MACAddress) -> [UInt8] {
     let body =
         packet.source.isIPv4
         ? Packet.ipv4(
-            from: packet.source, to: packet.destination, protocol: packet.protocolNumber, upper, .init { $0.ttl = packet.hops })
+            from: packet.source, to: packet.destination, protocol: packet.protocolNumber, upper,
+            .init {
+                $0.ttl = packet.hops
+                $0.dontFragment = true
+            })
         : Packet.ipv6(
             from: packet.source, to: packet.destination, next: packet.protocolNumber, upper, hops: packet.hops, label: packet.flowLabel)
     return Packet.frame(to: World.gateway, from: mac, type: type, body)

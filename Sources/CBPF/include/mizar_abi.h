@@ -418,7 +418,9 @@ enum mzr_tail {
 	MZR_TAIL_ICMP = 3,    /* behind PORT, TEND: tells the sender of a packet why it was dropped */
 	MZR_TAIL_FORWARD = 4, /* behind UPLINK: on to another host, or its sender must be told */
 	MZR_TAIL_CONTROL = 5, /* behind UPLINK: control packets */
-	MZR_TAIL_COUNT = 6,
+	MZR_TAIL_FRAGMENT =
+		6, /* behind PORT, SEND: makes a packet that is too big fit; then PORT anew, or it ends */
+	MZR_TAIL_COUNT = 7,
 };
 
 /* Why a packet was dropped. The text is what `status` prints. Numbers are stable: append only. */

@@ -23,7 +23,7 @@ public struct InnerPacket: Hashable, Sendable {
     public var flowLabel: UInt32
     /// TTL or hop limit.
     public var hops: UInt8
-    /// Bytes from the IP header on.
+    /// Bytes from the IP header on. A packet of IPv4 has DF: without it, one that is too big is sent in fragments.
     public var size: Int
 
     public init(

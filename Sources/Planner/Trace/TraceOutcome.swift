@@ -84,8 +84,9 @@ struct TraceOutcome {
             )
         case .tooBig:
             guard let config = lastConfig(hop.decision) else { return (nil, nil) }
+            let fragments = packet.source.isIPv4 ? " (a packet without DF is sent in fragments)" : ""
             return (
-                "\(packet.size) bytes do not fit: with Geneve the underlay's MTU of \(config.mtu) leaves \(config.usableMTU)",
+                "\(packet.size) bytes do not fit: with Geneve the underlay's MTU of \(config.mtu) leaves \(config.usableMTU)\(fragments)",
                 "give the endpoint's interface an MTU of \(config.usableMTU), or the underlay a larger one"
             )
         case .pending:
