@@ -11,6 +11,7 @@
 
 #include <linux/pkt_cls.h>
 
+#include "dscp.h"
 #include "forget.h"
 #include "geneve.h"
 #include "hop.h"
@@ -53,6 +54,7 @@ static __always_inline bool say(struct __sk_buff *skb, const struct mzr_config *
 	__builtin_memset(packet, 0, sizeof(*packet));
 	packet->ip.version = 4;
 	packet->ip.ihl = 5;
+	packet->ip.tos = outer_tos(row, 0);
 	packet->ip.frag_off = bpf_htons(0x4000);
 	packet->ip.ttl = MZR_OUTER_TTL;
 	packet->ip.protocol = IPPROTO_UDP;

@@ -5,6 +5,7 @@
 
 #include <linux/in.h>
 
+#include "dscp.h"
 #include "mac.h"
 #include "memo.h"
 
@@ -22,7 +23,7 @@ static __always_inline long find_route(void *context, const struct mzr_config *r
 		.family = MZR_AF_INET,
 		.l4_protocol = IPPROTO_UDP,
 		.ifindex = MZR_LOOPBACK,
-		.tos = tos,
+		.tos = tos & ~MZR_ECN_MASK,
 		.ipv4_src = row->address,
 		.ipv4_dst = host,
 	};
@@ -36,6 +37,12 @@ static __always_inline __be32 gateway_of(long found, const struct bpf_fib_lookup
 	if (fib->ifindex != row->uplink)
 		return 0;
 	return found == BPF_FIB_LKUP_RET_SUCCESS || found == BPF_FIB_LKUP_RET_NO_NEIGH ? fib->ipv4_dst : 0;
+}
+
+/* Whether the memo has no next hop of a packet with this DSCP. ECN chooses no route. */
+static __always_inline bool lacks_hop(const struct peer *peer, __u8 tos)
+{
+	return peer->hop == HOP_UNKNOWN || (peer->tos ^ tos) & ~MZR_ECN_MASK;
 }
 
 static __always_inline int look_up_hop(void *context, const struct mzr_config *row, struct peer *peer,

@@ -92,7 +92,7 @@ static __always_inline int send_packet(struct __sk_buff *skb, struct packet *pac
 	reason = encapsulate(skb, row, packet);
 	if (reason)
 		return reason;
-	*verdict = send_to_peer(skb, row, peer, in->tos);
+	*verdict = send_to_peer(skb, row, peer, outer_tos(row, in->tos));
 	count_sent_by(packet->slot, in->packets, bytes_of(in), packet->way.stage);
 	return 0;
 }

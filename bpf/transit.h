@@ -21,7 +21,7 @@ static __always_inline bool find_next_hop(struct xdp_md *xdp, struct cursor *c, 
 	if (!peer || !eth || (peer->mtu < row->mtu && c->length - ETH_HLEN > peer->mtu) ||
 	    xdp->ingress_ifindex != row->uplink || !(++peer->turn & MZR_REFRESH_MASK))
 		return false;
-	if (peer->hop == HOP_UNKNOWN || peer->tos != tos)
+	if (lacks_hop(peer, tos))
 		look_up_hop_xdp(xdp, row, peer, tos);
 	return write_hop(eth, peer);
 }

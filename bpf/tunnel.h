@@ -6,6 +6,7 @@
 #ifndef MIZAR_TUNNEL_H
 #define MIZAR_TUNNEL_H
 
+#include "dscp.h"
 #include "geneve.h"
 
 /* Linux 6.3; the headers here are older. */
@@ -18,7 +19,6 @@
 	(BPF_F_ADJ_ROOM_FIXED_GSO | BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 | BPF_F_ADJ_ROOM_ENCAP_L4_UDP |             \
 	 BPF_F_ADJ_ROOM_ENCAP_L2_ETH | BPF_F_ADJ_ROOM_ENCAP_L2(ETH_HLEN))
 
-#define MZR_ECN_MASK 3
 #define MZR_ECN_NONE 0 /* not ECT */
 #define MZR_ECN_ECT1 1
 #define MZR_ECN_CE 3
@@ -118,7 +118,7 @@ static __always_inline int encapsulate(struct __sk_buff *skb, const struct mzr_c
 	total = skb->len - ETH_HLEN;
 	ip->version = 4;
 	ip->ihl = 5;
-	ip->tos = in->tos;
+	ip->tos = outer_tos(row, in->tos);
 	ip->tot_len = total <= 0xffff ? bpf_htons(total) : 0;
 	ip->id = 0;
 	ip->frag_off = bpf_htons(0x4000);

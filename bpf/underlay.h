@@ -17,7 +17,7 @@ static __always_inline int send_to_peer(struct __sk_buff *skb, const struct mzr_
 	const __u32 *own = bpf_map_lookup_elem(&mark, &zero);
 
 	skb->mark = own ? *own : 0;
-	if (peer && (peer->hop == HOP_UNKNOWN || peer->tos != tos)) {
+	if (peer && lacks_hop(peer, tos)) {
 		look_up_hop_skb(skb, row, peer, tos);
 	} else if (peer) {
 		struct ethhdr *eth = (void *)(long)skb->data;

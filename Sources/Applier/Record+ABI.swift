@@ -329,6 +329,7 @@ extension ConfigRow {
         directAge = value.direct_age
         healthInterval = value.health_interval
         healthCount = value.health_count
+        dscp = value.dscp == MZR_DSCP_COPY ? nil : value.dscp
     }
 
     fileprivate var value: mzr_config? {
@@ -337,7 +338,7 @@ extension ConfigRow {
         return mzr_config(
             address: address.bigEndian, uplink: uplink, port: port.bigEndian, mtu: mtu, other_ports: (others[0], others[1]),
             direct_after: directAfter, direct_age: directAge, health_interval: healthInterval, health_count: healthCount,
-            reserved: 0, generation: 0)
+            dscp: dscp ?? UInt8(MZR_DSCP_COPY), generation: 0)
     }
 }
 

@@ -120,6 +120,7 @@ struct ClusterDraft: Sendable {
     var direct: Cluster.Direct?
     var health: Cluster.Health?
     var guards: Cluster.Guards?
+    var dscp: Cluster.DSCP?
 }
 
 struct HostDraft: Sendable {

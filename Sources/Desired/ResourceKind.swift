@@ -32,7 +32,7 @@ enum ResourceKind: String, CaseIterable, Sendable {
 enum Field: String, Sendable {
     case apiVersion, kind, name, port, settle, address, interface, zone, weight, state, datapath, mtu, ipsec, vni, cidrs
     case dividers, bouncers, gateway, gateways, endpoints, network, ip, ips, host, mac
-    case direct, after, age, health, interval, count, type, guards, destroy, least, protect
+    case direct, after, age, health, interval, count, type, guards, destroy, least, protect, dscp
 }
 
 /// What is behind an endpoint's port.
@@ -56,7 +56,8 @@ struct Shape: Sendable {
         fields = (required + optional).map { ($0, Array($0.rawValue.utf8)) }
     }
 
-    static let cluster = Shape("a Cluster", required: [.apiVersion, .kind, .name], optional: [.port, .settle, .direct, .health, .guards])
+    static let cluster = Shape(
+        "a Cluster", required: [.apiVersion, .kind, .name], optional: [.port, .settle, .direct, .health, .guards, .dscp])
     static let direct = Shape("the direct path", required: [], optional: [.after, .age])
     static let health = Shape("the watch on hosts", required: [], optional: [.interval, .count])
     static let guards = Shape("the guards", required: [], optional: [.destroy, .least])

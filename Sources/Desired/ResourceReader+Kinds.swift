@@ -11,10 +11,11 @@ extension ResourceReader {
         if let node = fields[.settle], !isAgeGiven { checkAge(Cluster.Direct().age, at: node, settle: settle) }
         let health = fields[.health].map { self.health($0) }
         let guards = fields[.guards].map { self.guards($0) }
+        let dscp = dscp(fields)
         file.clusters.append(
             ClusterDraft(
                 mark: name?.mark ?? yaml.nodes[fields.mapping].mark, name: name, port: port?.value, settle: settle,
-                direct: direct, health: health, guards: guards))
+                direct: direct, health: health, guards: guards, dscp: dscp))
     }
 
     /// - Parameter settle: the cluster's, in milliseconds; nil: what it should have been is unknown.
@@ -58,6 +59,13 @@ extension ResourceReader {
         if let share = percentage(fields, .destroy) { guards.destroy = share }
         if let least = integer(fields, .least, in: 0...1_000_000) { guards.least = least.value }
         return guards
+    }
+
+    /// `copy`, or a number.
+    private mutating func dscp(_ fields: Fields) -> Cluster.DSCP? {
+        guard let node = fields[.dscp] else { return nil }
+        if yaml.nodes[node].kind == .plain, yaml.string(node) == "copy" { return .copy }
+        return integer(fields, .dscp, in: 0...Int(Cluster.DSCP.most), or: "copy").map { .fixed(UInt8($0.value)) }
     }
 
     /// The fields of a mapping within a document; nil if it is none, which is said.

@@ -32,14 +32,18 @@ extension ResourceReader {
         return string(node, field)
     }
 
-    mutating func integer(_ fields: Fields, _ field: Field, in range: ClosedRange<Int>) -> Located<Int>? {
+    /// - Parameter word: what may stand in place of the number, which the caller has looked for.
+    mutating func integer(
+        _ fields: Fields, _ field: Field, in range: ClosedRange<Int>, or word: String? = nil
+    ) -> Located<Int>? {
         guard let node = fields[field], yaml.nodes[node].kind != .refused else { return nil }
         let bytes = yaml.text[Int(yaml.nodes[node].start)..<Int(yaml.nodes[node].end)]
         let isScalar = yaml.nodes[node].kind == .plain || yaml.nodes[node].kind == .text
         let number = isScalar ? ScalarType.integer(bytes) : nil
         guard yaml.nodes[node].kind == .plain, let number else {
             report(
-                .wrongType, node, "`\(field.rawValue)` must be a whole number, not \(described(node))",
+                .wrongType, node,
+                "`\(field.rawValue)` must be \(word.map { "`\($0)` or " } ?? "")a whole number, not \(described(node))",
                 hint: number.map { "leave the quotes off: \($0)" })
             return nil
         }
@@ -52,7 +56,8 @@ extension ResourceReader {
         guard range.contains(number) else {
             report(
                 .numberOutOfRange, node,
-                "`\(field.rawValue)` must be \(range.lowerBound) to \(range.upperBound), not \(yaml.string(node))")
+                "`\(field.rawValue)` must be \(word.map { "`\($0)` or " } ?? "")\(range.lowerBound) to \(range.upperBound), not \(yaml.string(node))"
+            )
             return nil
         }
         return Located(value: number, mark: yaml.nodes[node].mark)

@@ -23,6 +23,7 @@ extension TopologyCheck {
         if let direct = first.draft.direct { cluster.direct = direct }
         if let health = first.draft.health { cluster.health = health }
         if let guards = first.draft.guards { cluster.guards = guards }
+        if let dscp = first.draft.dscp { cluster.dscp = dscp }
         return cluster
     }
 

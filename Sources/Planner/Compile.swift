@@ -26,7 +26,8 @@ struct Compiler {
         let mtu = Self.underlayMTU(host, uplinkMTU: uplink.flatMap { $0.mtu == 0 ? nil : $0.mtu })
         image.config = ConfigRow(
             address: host.address, uplink: uplink?.ifindex ?? 0, port: index.topology.cluster.port, mtu: mtu,
-            direct: index.topology.cluster.direct, health: index.topology.cluster.health)
+            direct: index.topology.cluster.direct, health: index.topology.cluster.health,
+            dscp: index.topology.cluster.dscp)
         image.names[StableHash.id(host.name)] = host.name
         for other in index.topology.hosts where other.name != host.name {
             image.hosts[other.address] = HostRow(host: StableHash.id(other.name), isDown: other.state == .down)

@@ -19,6 +19,7 @@ extension Record {
             hash.combine(row.directAge)
             hash.combine(row.healthInterval)
             hash.combine(row.healthCount)
+            hash.combine(row.dscp ?? .max)
         case .host(_, let row):
             hash.combine(row.host)
             hash.combine(UInt8(row.isDown ? 1 : 0))

@@ -103,6 +103,7 @@ struct Names {
                 ("direct.age", Self.ticks(old.directAge), Self.ticks(new.directAge)),
                 ("health.interval", Self.ticks(UInt32(old.healthInterval)), Self.ticks(UInt32(new.healthInterval))),
                 ("health.count", "\(old.healthCount)", "\(new.healthCount)"),
+                ("dscp", old.dscp.map(String.init) ?? "copy", new.dscp.map(String.init) ?? "copy"),
             ]
             return settings.filter { $0.1 != $0.2 }.map { "\($0.0) \($0.1) -> \($0.2)" }
         case .endpoint, .network, .vpc: return readdressed(members(before), members(after))

@@ -82,6 +82,7 @@ public struct PlanShape {
         case .config(let row):
             judge(underlay: row.address, "\(value).address")
             if row.port == 0 { add("\(value).port", "0 is not a valid UDP port") }
+            if let dscp = row.dscp, dscp > Cluster.DSCP.most { add("\(value).dscp", "\(dscp) is not a valid DSCP: 0 to 63") }
             if row.otherPorts.count > 2 { add("\(value).other_ports", "\(row.otherPorts.count), and 2 are the most") }
         case .host(let address, _): judge(underlay: address, key)
         case .vpc(let vni, let row):

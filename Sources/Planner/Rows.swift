@@ -184,6 +184,8 @@ public struct ConfigRow: Hashable, Sendable, Codable {
     public var healthInterval: UInt16
     /// Echoes without an answer, after which a host is avoided.
     public var healthCount: UInt8
+    /// Of outer headers; nil: the inner packet's.
+    public var dscp: UInt8?
 
     /// Bytes that a packet of an endpoint grows by at most: mizar_abi.h, MZR_OVERHEAD_STAGED.
     public static let overhead: UInt16 = 62
@@ -194,7 +196,7 @@ public struct ConfigRow: Hashable, Sendable, Codable {
 
     public init(
         address: IPAddress, uplink: UInt32, port: UInt16, mtu: UInt16, otherPorts: [UInt16] = [],
-        direct: Cluster.Direct = Cluster.Direct(), health: Cluster.Health = Cluster.Health()
+        direct: Cluster.Direct = Cluster.Direct(), health: Cluster.Health = Cluster.Health(), dscp: Cluster.DSCP = .fixed(0)
     ) {
         self.address = address
         self.uplink = uplink
@@ -205,6 +207,10 @@ public struct ConfigRow: Hashable, Sendable, Codable {
         directAge = Self.ticks(direct.age)
         healthInterval = UInt16(clamping: Self.ticks(health.interval))
         healthCount = health.count
+        switch dscp {
+        case .fixed(let value): self.dscp = value
+        case .copy: self.dscp = nil
+        }
     }
 
     private static func ticks(_ milliseconds: UInt64) -> UInt32 { UInt32(clamping: (milliseconds * 1_000_000) >> 24) }

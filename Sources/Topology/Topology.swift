@@ -35,8 +35,28 @@ public struct Cluster: Hashable, Sendable {
     public var health: Health
     /// How much one commit may take away.
     public var guards: Guards
+    /// The class, on the underlay, of what hosts send each other.
+    public var dscp: DSCP
     /// Nil if no document says it: the defaults.
     public var at: SourceLocation?
+
+    /// Differentiated services code point (RFC 2474) of outer headers.
+    public enum DSCP: Hashable, Sendable, CustomStringConvertible {
+        /// 0 to 63.
+        case fixed(UInt8)
+        /// The inner packet's, which its endpoint chooses.
+        case copy
+
+        public static let most: UInt8 = 63
+
+        /// As `Cluster.dscp` has it.
+        public var description: String {
+            switch self {
+            case .fixed(let value): "\(value)"
+            case .copy: "copy"
+            }
+        }
+    }
 
     /// When an endpoint's host is asked for, and how long its answer is believed.
     public struct Direct: Hashable, Sendable {
@@ -79,7 +99,7 @@ public struct Cluster: Hashable, Sendable {
 
     public init(
         name: String = "default", port: UInt16 = 6081, settle: UInt64 = 60_000, direct: Direct = Direct(),
-        health: Health = Health(), guards: Guards = Guards(), at: SourceLocation? = nil
+        health: Health = Health(), guards: Guards = Guards(), dscp: DSCP = .fixed(0), at: SourceLocation? = nil
     ) {
         self.name = name
         self.port = port
@@ -87,6 +107,7 @@ public struct Cluster: Hashable, Sendable {
         self.direct = direct
         self.health = health
         self.guards = guards
+        self.dscp = dscp
         self.at = at
     }
 }

@@ -262,12 +262,12 @@ private let ways: [Fixture] = [
     send(
         "to a known host, TCP with DSCP and ECN", frame4("10.0.1.20", protocol: 6, Packet.tcp(from: 7, to: 80)) { $0.tos = 0x2b },
         Reference.outer(
-            to: World.h2, stage: 3, tos: 0x2b, flow: Reference.flow(6, from: a1, to: address("10.0.1.20"), ports: (7, 80)),
+            to: World.h2, stage: 3, tos: 3, flow: Reference.flow(6, from: a1, to: address("10.0.1.20"), ports: (7, 80)),
             frame4("10.0.1.20", protocol: 6, Packet.tcp(from: 7, to: 80)) { $0.tos = 0x2b }), mark: mark),
     send(
         "to a known host, IPv6", frame6("fd00:1::20", tos: 0x12),
         Reference.outer(
-            to: World.h2, stage: 3, tos: 0x12, flow: Reference.flow(17, from: a1v6, to: address("fd00:1::20"), ports: (1000, 2000)),
+            to: World.h2, stage: 3, tos: 2, flow: Reference.flow(17, from: a1v6, to: address("fd00:1::20"), ports: (1000, 2000)),
             frame6("fd00:1::20", tos: 0x12)), mark: mark),
     send(
         "IPv6 with a flow label", frame6("fd00:1::20", label: 0xabcde),
@@ -415,5 +415,27 @@ extension DatapathTests {
         #expect(outcome.verdict == Fixture.shot)
         #expect(world.drops().keys.elementsEqual([MZR_DROP_PENDING.rawValue]))
         try world.reset()
+    }
+
+    @Test("the outer header has the cluster's DSCP, or the packet's, and its ECN always")
+    func outerDSCP() throws {
+        let world = try World.shared.get()
+        try world.reset()
+        defer { try? world.config() }
+        let wire = try Wire(world)
+        let learned = frame4("10.0.1.20") { $0.tos = 0x2b }
+        for (dscp, tos, control) in [(0, 3, 0), (46, 46 << 2 | 3, 46 << 2), (Int(MZR_DSCP_COPY), 0x2b, 0)] as [(Int, UInt8, UInt8)] {
+            try world.config { $0.dscp = UInt8(dscp) }
+            let outcome = try world.namespace.run { try world.datapath.run(.port, learned, .init(ifindex: 11, ingress: 11)) }
+            #expect(outcome.packet[15] == tos && Packet.checksum(Array(outcome.packet[14..<34])) == 0, "DSCP \(dscp)")
+            // The inner one stays.
+            #expect(outcome.packet[14 + Int(MZR_OVERHEAD_STAGED) + 1] == 0x2b)
+            // A question to the bouncer of an address that nobody was asked about.
+            let unknown = frame4("10.0.1.\(100 + dscp)") { $0.tos = 0x2b }
+            _ = try world.namespace.run { try world.datapath.run(.port, unknown, .init(ifindex: 11, ingress: 11)) }
+            let question = try #require(wire.next())
+            while wire.next(milliseconds: 0) != nil {}
+            #expect(question[15] == control && Packet.checksum(Array(question[14..<34])) == 0, "DSCP \(dscp)")
+        }
     }
 }

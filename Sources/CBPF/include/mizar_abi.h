@@ -296,6 +296,8 @@ struct mzr_drop {
 };
 
 /* config: one row. */
+#define MZR_DSCP_COPY 64 /* the inner packet's */
+
 struct mzr_config {
 	__be32 address;	       /* this host's underlay address */
 	__u32 uplink;	       /* interface index; 0: not there */
@@ -306,7 +308,7 @@ struct mzr_config {
 	__u32 direct_age;      /* ticks that an entry of `direct` lasts without another proof */
 	__u16 health_interval; /* ticks between two echoes to a host that packets are sent to */
 	__u8 health_count;     /* echoes without an answer after which a host is avoided */
-	__u8 reserved;
+	__u8 dscp;	       /* of the outer header: 0 to 63, or MZR_DSCP_COPY */
 	__u32 generation; /* of all tables: counted up after each write to one of them; nobody plans it */
 };
 

@@ -40,6 +40,7 @@ extension Cluster {
             Setting("direct.after", "\(direct.after)"), Setting("direct.age", Setting.duration(direct.age)),
             Setting("health.interval", Setting.duration(health.interval)), Setting("health.count", "\(health.count)"),
             Setting("guards.destroy", "\(guards.destroy)%"), Setting("guards.least", "\(guards.least)"),
+            Setting("dscp", dscp.description),
         ]
     }
 }
