@@ -26,6 +26,7 @@ public final class LoosePrograms {
         for (table, capacity) in capacities { try object.resize(table.rawValue, to: capacity) }
         try object.setConstants(key: .drawn())
         try object.load()
+        try KernelStore.fillTails(object)
         self.object = object
     }
 

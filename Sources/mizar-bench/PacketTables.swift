@@ -55,12 +55,32 @@ enum PacketTables {
                     NetworkRow(network: UInt64(number), held: false, bouncers: [ip(other), ip(other + 1)])))
         }
         try programs.put(records)
+        try prove(half, programs)
         try learn(min(half, directEntries), programs)
         return programs
     }
 
     static func destination(_ number: Int) -> UInt32 { 0x0a00_0100 + UInt32(number) }
     static func block(_ number: Int) -> UInt32 { 0x0b00_0000 + UInt32(number) << 8 }
+
+    private static func tick() -> UInt32 {
+        var now = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &now)
+        return UInt32(truncatingIfNeeded: (UInt64(now.tv_sec) * 1_000_000_000 + UInt64(now.tv_nsec)) >> UInt64(MZR_TICK_SHIFT))
+    }
+
+    /// Rows of remote endpoints, as if their host had just answered.
+    private static func prove(_ count: Int, _ programs: LoosePrograms) throws {
+        let (table, tick) = (try programs.descriptor(of: .endpoints), tick())
+        for number in 0..<count {
+            var (key, row) = (mzr_endpoint_key(), mzr_endpoint())
+            key.vni = VNI.remote
+            withUnsafeMutableBytes(of: &key.address) { $0.copyBytes(from: IPAddress(v4: destination(number)).bytes) }
+            guard bpf_map_lookup_elem(table, &key, &row) == 0 else { throw Bench.Failure("read a row of endpoints") }
+            (row.proven, row.asked) = (tick, UInt16(truncatingIfNeeded: tick))
+            guard bpf_map_update_elem(table, &key, &row, 0) == 0 else { throw Bench.Failure("prove a row of endpoints") }
+        }
+    }
 
     /// Entries of the direct path, as if just proven.
     private static func learn(_ count: Int, _ programs: LoosePrograms) throws {
@@ -71,9 +91,7 @@ enum PacketTables {
         defer { close(table) }
         var (vni, value) = (VNI.direct, table)
         bpf_map_update_elem(try programs.descriptor(of: .direct), &vni, &value, 0)
-        var now = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &now)
-        let tick = UInt32(truncatingIfNeeded: (UInt64(now.tv_sec) * 1_000_000_000 + UInt64(now.tv_nsec)) >> UInt64(MZR_TICK_SHIFT))
+        let tick = tick()
         for number in 0..<count {
             var key = mzr_address()
             withUnsafeMutableBytes(of: &key) { $0.copyBytes(from: IPAddress(v4: destination(number)).bytes) }
