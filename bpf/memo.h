@@ -89,6 +89,22 @@ static __always_inline bool peer_answers(const struct mzr_config *row, __be32 ad
 	return peer && peer->answers;
 }
 
+static __always_inline bool is_echo_due(const struct mzr_config *row, __be32 host, __u64 time)
+{
+	const struct peer *peer = host ? find_peer(row, host, time) : NULL;
+
+	return peer && peer->is_due;
+}
+
+/* Whether a packet that goes on from a divider gives occasion for an echo to a bouncer. */
+static __always_inline bool is_watch_due(const struct mzr_config *row, const struct packet *packet)
+{
+	const struct way *way = &packet->way;
+
+	return way->stage == MZR_STAGE_BOUNCER && (is_echo_due(row, way->host, packet->moment) ||
+						   is_echo_due(row, way->avoided, packet->moment));
+}
+
 /* Of `ports`, and of who sent there last. */
 struct sender {
 	__u64 moment;

@@ -100,15 +100,29 @@ static __always_inline bool is_larger(struct __sk_buff *skb, const struct packet
 	return size > mtu;
 }
 
+/* A packet with a stage, to the host that it goes on to. Returns a drop reason, or 0 and the verdict. */
+static __always_inline int pass_staged(struct __sk_buff *skb, const struct mzr_config *row,
+				       const struct packet *packet, int *verdict)
+{
+	struct cursor c = cursor_of_skb(skb);
+	struct peer *peer = find_peer(row, packet->way.host, packet->moment);
+
+	/* Its sender hears so from itself, once it has an answer of the host where it goes in the end. */
+	if (peer && peer->mtu < row->mtu && is_larger(skb, packet, peer->mtu))
+		return MZR_DROP_TOO_BIG;
+	if (!restage(&c, row, &packet->outer, &packet->way))
+		return MZR_DROP_INTERNAL;
+	*verdict = send_to_peer(skb, row, peer, packet->outer.tos);
+	return 0;
+}
+
 /* Returns a drop reason, or 0 and the verdict. */
 static __always_inline int send_onward(struct __sk_buff *skb, const struct mzr_config *row,
 				       const struct packet *packet, int *verdict)
 {
-	const struct outer *out = &packet->outer;
 	const struct way *way = &packet->way;
 	struct peer *peer;
-	struct cursor c;
-	int reason = 0;
+	int reason;
 
 	if (is_gone(packet, way->go))
 		tell_gone(skb, row, packet);
@@ -120,18 +134,15 @@ static __always_inline int send_onward(struct __sk_buff *skb, const struct mzr_c
 		if (way->avoided)
 			watch(skb, row, way->avoided, packet->moment);
 	}
+	if (packet->outer.option)
+		return pass_staged(skb, row, packet, verdict);
 	peer = find_peer(row, way->host, packet->moment);
-	/* Its sender hears so from itself, once it has an answer of the host where it goes in the end. */
 	if (peer && peer->mtu < row->mtu && is_larger(skb, packet, peer->mtu))
 		return MZR_DROP_TOO_BIG;
-	c = cursor_of_skb(skb);
-	if (!out->option)
-		reason = add_stage(skb, row, packet);
-	else if (!restage(&c, row, out, way))
-		reason = MZR_DROP_INTERNAL;
+	reason = add_stage(skb, row, packet);
 	if (reason)
 		return reason;
-	*verdict = send_to_peer(skb, row, peer, out->tos);
+	*verdict = send_to_peer(skb, row, peer, packet->outer.tos);
 	return 0;
 }
 

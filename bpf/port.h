@@ -124,7 +124,10 @@ static __always_inline int port_packet(struct __sk_buff *skb, struct cursor *c, 
 			return MZR_DROP_TOO_BIG;
 		packet->slot = port->slot;
 		packet->reason = MZR_DROP_NONE;
-		return packet->way.found ? MZR_LEAVE_TO(MZR_TAIL_TEND) : MZR_LEAVE_TO(MZR_TAIL_SEND);
+		if (packet->way.found)
+			return MZR_LEAVE_TO(MZR_TAIL_TEND);
+		/* Nearly always. A tail would cost half as much again. */
+		return send_packet(skb, row, packet, verdict);
 	}
 	if (packet->crosses && !spend_hop(c, in))
 		return MZR_DROP_INTERNAL;
@@ -185,10 +188,6 @@ static __always_inline int port_program(struct __sk_buff *skb)
 	switch (reason) {
 	case 0:
 		return verdict;
-	case MZR_LEAVE_TO(MZR_TAIL_SEND):
-		bpf_tail_call(skb, &tails, MZR_TAIL_SEND);
-		reason = MZR_DROP_NO_PROGRAM;
-		break;
 	case MZR_LEAVE_TO(MZR_TAIL_TEND):
 		bpf_tail_call(skb, &tails, MZR_TAIL_TEND);
 		reason = MZR_DROP_NO_PROGRAM;

@@ -70,17 +70,14 @@ static __always_inline int tend_program(struct __sk_buff *skb)
 	return TC_ACT_SHOT;
 }
 
-static __always_inline int send_packet(struct __sk_buff *skb, struct packet *packet, int *verdict)
+static __always_inline int send_packet(struct __sk_buff *skb, const struct mzr_config *row,
+				       struct packet *packet, int *verdict)
 {
-	const __u32 zero = 0;
-	const struct mzr_config *row = bpf_map_lookup_elem(&config, &zero);
 	const struct inner *in = &packet->inner;
 	struct cursor c = cursor_of_skb(skb);
 	struct peer *peer;
 	int reason;
 
-	if (!row)
-		return MZR_DROP_INTERNAL;
 	peer = find_peer(row, packet->way.host, packet->moment);
 	if (peer && peer->mtu != packet->mtu) {
 		packet->mtu = peer->mtu;
@@ -99,11 +96,14 @@ static __always_inline int send_packet(struct __sk_buff *skb, struct packet *pac
 
 static __always_inline int send_program(struct __sk_buff *skb)
 {
+	const __u32 zero = 0;
+	const struct mzr_config *row = bpf_map_lookup_elem(&config, &zero);
 	struct packet *packet = packet_of(HOLDER_PORT);
-	int verdict = TC_ACT_SHOT;
+	int verdict = TC_ACT_SHOT, reason = MZR_DROP_INTERNAL;
 	__u32 bytes = skb->len;
-	int reason = packet ? send_packet(skb, packet, &verdict) : MZR_DROP_INTERNAL;
 
+	if (row && packet)
+		reason = send_packet(skb, row, packet, &verdict);
 	if (!reason)
 		return verdict;
 	return end(skb, packet, reason, bytes);

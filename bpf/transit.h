@@ -26,13 +26,6 @@ static __always_inline bool find_next_hop(struct xdp_md *xdp, struct cursor *c, 
 	return write_hop(eth, peer);
 }
 
-static __always_inline bool is_watch_due(const struct mzr_config *row, __be32 host, __u64 time)
-{
-	const struct peer *peer = host ? find_peer(row, host, time) : NULL;
-
-	return peer && peer->is_due;
-}
-
 /* Returns a drop reason, MZR_PASS, or 0 and the verdict. */
 static __always_inline int transit_frame(struct xdp_md *xdp, struct cursor *c, struct packet *packet,
 					 int *verdict)
@@ -62,8 +55,7 @@ static __always_inline int transit_frame(struct xdp_md *xdp, struct cursor *c, s
 	if (go != GO_HOST || !out->option)
 		return MZR_PASS;
 	/* A divider looks after its bouncers from tc. */
-	if (way->stage == MZR_STAGE_BOUNCER &&
-	    (is_watch_due(row, way->host, packet->moment) || is_watch_due(row, way->avoided, packet->moment)))
+	if (is_watch_due(row, packet))
 		return MZR_PASS;
 	if (!find_next_hop(xdp, c, row, way->host, out->tos, packet->moment))
 		return MZR_PASS;

@@ -416,7 +416,7 @@ enum mzr_program {
 enum mzr_tail {
 	MZR_TAIL_ANSWER = 0,  /* behind PORT: ARP, neighbour solicitations, pings of the gateway */
 	MZR_TAIL_TEND = 1,    /* behind PORT: what a packet gives occasion to ask; then SEND, or it ends */
-	MZR_TAIL_SEND = 2,    /* behind PORT, TEND: to another host */
+	MZR_TAIL_SEND = 2,    /* behind TEND: to another host */
 	MZR_TAIL_ICMP = 3,    /* behind PORT, TEND: tells the sender of a packet why it was dropped */
 	MZR_TAIL_FORWARD = 4, /* behind UPLINK: on to another host, or its sender must be told */
 	MZR_TAIL_CONTROL = 5, /* behind UPLINK: control packets */
