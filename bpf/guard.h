@@ -35,10 +35,11 @@ static __always_inline bool is_tag(__be16 type)
 #define MZR_TAGS_MAX 4
 
 /*
- * The same behind VLAN tags in the frame, none included: a tag does not keep a host from taking the packet.
- * Tag 0 is none to Linux, and a port of a switch may take any other off. Global: verified by itself.
+ * The same behind VLAN tags in the frame, none included, and from this source, unless it is 0. A tag does not
+ * keep a host from taking the packet: tag 0 is none to Linux, and a port of a switch may take any other off.
+ * Global: verified by itself.
  */
-__noinline int is_tagged_geneve(struct __sk_buff *skb)
+__noinline int is_geneve_from(struct __sk_buff *skb, __be32 from)
 {
 	const __u32 zero = 0;
 	const struct mzr_config *row = bpf_map_lookup_elem(&config, &zero);
@@ -62,7 +63,7 @@ __noinline int is_tagged_geneve(struct __sk_buff *skb)
 		return false;
 	header = ip.ihl * 4;
 	if (ip.version != 4 || header < sizeof(ip) || ip.protocol != IPPROTO_UDP ||
-	    bpf_ntohs(ip.frag_off) & MZR_FRAGMENT_MASK ||
+	    bpf_ntohs(ip.frag_off) & MZR_FRAGMENT_MASK || (from && ip.saddr != from) ||
 	    bpf_skb_load_bytes(skb, offset + header, &udp, sizeof(udp)))
 		return false;
 	return is_geneve_port(row, udp.dest);
@@ -102,7 +103,7 @@ static __always_inline int guard_program(struct __sk_buff *skb)
 	is_ours = is_ours && from && (from == row->uplink || find_sender(from, moment(packet, row)));
 	/* The programs put no tag on what they send. */
 	if (is_tagged(skb)) {
-		if (!is_tagged_geneve(skb))
+		if (!is_geneve_from(skb, 0))
 			return TC_ACT_UNSPEC;
 		is_ours = false;
 	} else if (!is_geneve(skb, row)) {
@@ -130,7 +131,7 @@ static __always_inline int without_program(struct __sk_buff *skb, bool is_leavin
 	const __u32 zero = 0;
 	struct mzr_config *row = bpf_map_lookup_elem(&config, &zero);
 
-	if (!row || (is_tagged(skb) ? !is_leaving || !is_tagged_geneve(skb) : !is_geneve(skb, row)))
+	if (!row || (is_tagged(skb) ? !is_leaving || !is_geneve_from(skb, 0) : !is_geneve(skb, row)))
 		return TC_ACT_UNSPEC;
 	count_drop(MZR_DROP_NO_PROGRAM, skb->len);
 	return TC_ACT_SHOT;

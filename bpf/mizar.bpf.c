@@ -13,6 +13,7 @@
 #include "uplink.h"
 #include "transit.h"
 #include "guard.h"
+#include "beside.h"
 
 /* The layout of the maps above, for the loader. */
 const volatile __u32 mzr_layout = MZR_LAYOUT;
@@ -112,6 +113,18 @@ SEC("xdp")
 int mizar_xdp_bound(struct xdp_md *xdp)
 {
 	return is_untagged(xdp) ? RUN(xdp_program, xdp) : XDP_PASS;
+}
+
+SEC("tc")
+int mizar_beside(struct __sk_buff *skb)
+{
+	return RUN(beside_program, skb);
+}
+
+SEC("tc")
+int mizar_beside_guard(struct __sk_buff *skb)
+{
+	return RUN(beside_guard_program, skb);
 }
 
 /* What interfaces carry: one write to `programs` replaces a program on all of them. */

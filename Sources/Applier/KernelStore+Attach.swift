@@ -7,6 +7,8 @@ extension Attachment.Point {
         case .uplink: .uplinkEntry
         case .guardEgress: .guardEntry
         case .loopback: .loopback
+        case .beside: .beside
+        case .besideGuard: .besideGuard
         case .xdp: .xdp
         }
     }
@@ -14,8 +16,8 @@ extension Attachment.Point {
     /// Nil: no filter, but XDP.
     var direction: Filter.Direction? {
         switch self {
-        case .port, .uplink, .loopback: .ingress
-        case .guardEgress: .egress
+        case .port, .uplink, .loopback, .beside: .ingress
+        case .guardEgress, .besideGuard: .egress
         case .xdp: nil
         }
     }
@@ -25,7 +27,7 @@ extension KernelStore {
     /// Attaches the pinned program, without a load.
     func attach(_ attachment: Attachment, orElse: DatapathRow?) throws(BPFError) -> DatapathRow? {
         switch attachment.point {
-        case .uplink, .guardEgress: try attachTC(attachment)
+        case .uplink, .guardEgress, .beside, .besideGuard: try attachTC(attachment)
         case .port:
             // First, so that nothing gets in before the program.
             try Setting.close(attachment.interface)
@@ -46,7 +48,7 @@ extension KernelStore {
     /// Removes our program; an interface that has gone took it along.
     func detach(_ attachment: Attachment) throws(BPFError) {
         switch attachment.point {
-        case .port, .uplink, .guardEgress, .loopback:
+        case .port, .uplink, .guardEgress, .loopback, .beside, .besideGuard:
             try detachTC(attachment)
             if attachment.point == .loopback { try Loopback.restore() }
             if attachment.point == .port { try reopen(attachment) }

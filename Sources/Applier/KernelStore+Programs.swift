@@ -192,7 +192,7 @@ extension KernelStore {
     func replaceAttached() throws(BPFError) {
         for place in try attachedPlaces() {
             switch place.point {
-            case .port, .uplink, .guardEgress, .loopback:
+            case .port, .uplink, .guardEgress, .loopback, .beside, .besideGuard:
                 let program = try needProgram(place.point.program)
                 guard try ProgramInfo(of: program.raw).id != place.program else { continue }
                 try attachTC(place.point, place.ifindex, program.raw, replace: true, place.interface)

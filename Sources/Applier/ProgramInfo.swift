@@ -51,6 +51,8 @@ enum ProgramName: String, CaseIterable, Sendable {
     case uplinkEntry = "mizar_uplink_entry"
     case guardEntry = "mizar_guard_entry"
     case loopback = "mizar_loopback"
+    case beside = "mizar_beside"
+    case besideGuard = "mizar_beside_guard"
     case xdp = "mizar_xdp"
     /// The same, for one interface, whose driver it asks for VLAN tags.
     case xdpBound = "mizar_xdp_bound"
@@ -77,6 +79,8 @@ enum ProgramName: String, CaseIterable, Sendable {
         case .uplinkEntry: "entry_uplink"
         case .guardEntry: "entry_guard"
         case .loopback: "loopback"
+        case .beside: "beside"
+        case .besideGuard: "beside_guard"
         case .xdp: "xdp"
         }
     }
@@ -88,7 +92,7 @@ enum ProgramName: String, CaseIterable, Sendable {
         case .uplink: MZR_PROGRAM_UPLINK.rawValue
         case .guard: MZR_PROGRAM_GUARD.rawValue
         case .answer, .tend, .send, .fragment, .icmp, .forward, .control: nil
-        case .portEntry, .uplinkEntry, .guardEntry, .loopback, .xdp, .xdpBound: nil
+        case .portEntry, .uplinkEntry, .guardEntry, .loopback, .beside, .besideGuard, .xdp, .xdpBound: nil
         }
     }
 
@@ -103,7 +107,7 @@ enum ProgramName: String, CaseIterable, Sendable {
         case .forward: MZR_TAIL_FORWARD.rawValue
         case .control: MZR_TAIL_CONTROL.rawValue
         case .port, .uplink, .guard: nil
-        case .portEntry, .uplinkEntry, .guardEntry, .loopback, .xdp, .xdpBound: nil
+        case .portEntry, .uplinkEntry, .guardEntry, .loopback, .beside, .besideGuard, .xdp, .xdpBound: nil
         }
     }
 }

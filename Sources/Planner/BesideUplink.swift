@@ -1,8 +1,9 @@
 public import Topology
 
-/// An interface by which another host may send to this one, past the uplink.
+/// An interface by which another host may send to this one, beside the uplink.
 public struct BesideUplink: Hashable, Sendable {
     public var interface: String
+    public var ifindex: UInt32
     /// One of the hosts that are neighbours there.
     public var peer: IPAddress
 }
@@ -18,7 +19,7 @@ extension Observation {
                 image.ports[interface.ifindex] == nil, !interface.neighbourhoods.isEmpty,
                 let peer = peers.first(where: { peer in interface.neighbourhoods.contains { $0.contains(peer) } })
             else { return nil }
-            return BesideUplink(interface: interface.name, peer: peer)
+            return BesideUplink(interface: interface.name, ifindex: interface.ifindex, peer: peer)
         }
     }
 }

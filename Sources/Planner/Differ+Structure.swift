@@ -73,6 +73,11 @@ extension Differ {
             for point in [Attachment.Point.guardEgress, .uplink] {
                 wanted.insert(Attachment(ifindex: uplink.ifindex, interface: uplink.name, point: point))
             }
+            for one in observation.besideUplink(final) {
+                for point in [Attachment.Point.beside, .besideGuard] {
+                    wanted.insert(Attachment(ifindex: one.ifindex, interface: one.interface, point: point))
+                }
+            }
             if row.mode == .xdp {
                 wanted.insert(Attachment(ifindex: uplink.ifindex, interface: uplink.name, point: .xdp))
             }
@@ -127,17 +132,6 @@ extension Differ {
         return Diagnostic(
             .warning, "MZ514", at: host.at, "the uplink of \(host.name) runs tc in place of XDP: \(why)",
             hint: "write `datapath: auto`, or make XDP possible there: another MTU, other queues, offloads off")
-    }
-
-    /// Of interfaces that others may send to instead of the uplink.
-    func besideFinding() -> Diagnostic? {
-        guard let first = observation.besideUplink(final).first else { return nil }
-        return Diagnostic(
-            .warning, "MZ513", at: host.at,
-            "\(first.interface) of \(host.name) is in the network of \(first.peer), too: Geneve that comes in by it is neither taken nor counted",
-            hint:
-                "make hosts send to the uplink alone (`arp_ignore` 1 and `arp_announce` 2, or one interface a subnet), or join both in a bond"
-        )
     }
 
     /// How the uplink is attached: as the topology says, or for `auto` natively by XDP where that costs nothing.

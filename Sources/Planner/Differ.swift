@@ -71,7 +71,7 @@ struct Differ {
         listWaiting()
         diffNames()
         diffStructure(uplink: uplink)
-        warnings += [meanwhile.devices.uplink.finding(host), ipsecFinding(), besideFinding(), datapathFinding(uplink)].compactMap(\.self)
+        warnings += [meanwhile.devices.uplink.finding(host), ipsecFinding(), datapathFinding(uplink)].compactMap(\.self)
         warnTakeovers()
         warnLargeInterfaces()
         // Rows come out of dictionaries: the order is made here, and nowhere else.

@@ -126,6 +126,10 @@ public struct Attachment: Hashable, Sendable, Codable {
         case guardEgress = "guard"
         /// tc ingress of lo, which forwards for as long, so that programs can look up next hops.
         case loopback
+        /// tc ingress of an interface beside the uplink, in a network of other hosts.
+        case beside
+        /// tc egress of such an interface.
+        case besideGuard = "guard-beside"
         /// XDP of the uplink, native.
         case xdp
 

@@ -14,7 +14,7 @@ extension Step {
         switch change {
         case .attach(let attachment, _), .detach(let attachment):
             switch attachment.point {
-            case .port, .xdp, .loopback: true
+            case .port, .xdp, .loopback, .beside, .besideGuard: true
             case .uplink, .guardEgress: false
             }
         case .device: true
@@ -29,7 +29,7 @@ extension Step {
             switch attachment.point {
             case .port: .port(attachment.ifindex)
             case .xdp: .xdp
-            case .uplink, .guardEgress, .loopback: nil
+            case .uplink, .guardEgress, .loopback, .beside, .besideGuard: nil
             }
         case .device(_, let after): after.map { .device($0.portIndex) }
         case .detach, .row, .capacity, .programs: nil

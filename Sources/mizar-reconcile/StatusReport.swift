@@ -212,7 +212,7 @@ struct StatusReport: Encodable {
             lines.append("IPsec: a policy of this host \(demand.words); Geneve passes it by, in the clear")
         }
         for interface in besideUplink {
-            lines.append("Beside the uplink: \(interface) is in the network of other hosts; Geneve that comes in by it is not taken")
+            lines.append("Beside the uplink: \(interface) is in the network of other hosts; Geneve that comes in by it is taken, too")
         }
         for endpoint in pending {
             let addresses = endpoint.addresses.map(\.description).joined(separator: " ")

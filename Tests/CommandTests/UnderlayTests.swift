@@ -111,17 +111,57 @@ import Testing
         }
     }
 
-    @Test("another interface in the network of other hosts is named")
-    func besideTheUplink() async throws {
-        let fleet = ScenarioTests.oneNetwork("tc", hosts: 2)
+    /// A datagram to Geneve's port of h2, from an address of h1, out by an interface.
+    private static func send(_ lab: LabFixture, from address: String, by interface: String) async throws {
+        let words = """
+            import socket
+            s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"\(interface)")
+            s.bind(("\(address)", 0)); s.sendto(bytes(64), ("172.16.0.2", 6081))
+            """
+        let sent = try await lab.on("h1", "python3", "-c", words)
+        #expect(sent.succeeded, "\(sent.error)")
+    }
+
+    @Test("Geneve that comes by another interface in the network of other hosts is taken, and leaves by none", arguments: datapaths)
+    func besideTheUplink(datapath: String) async throws {
+        var fleet = ScenarioTests.oneNetwork(datapath, hosts: 2)
+        fleet.roles(on: "h1")
         try await LabFixture.with(fleet) { lab in
-            for words in ["ip link add eth1 type veth peer name eth1p", "ip addr add 172.16.0.51/16 dev eth1 noprefixroute"] {
-                #expect(try await lab.on("h1", "sh", "-c", words).succeeded, "\(words)")
-            }
-            let plan = try await lab.plan("h1")
-            #expect(plan.output.contains("MZ513") && plan.output.contains("eth1 of h1"), "\(plan.output)\(plan.error)")
+            let before = try await lab.attached("h1")
+            let eth1 = "02:00:00:00:51:01"
+            for words in [
+                "ip link add eth1 address \(eth1) mtu 1600 type veth peer name beside mtu 1600 netns \(lab.underlayNamespace)",
+                "ip link set eth1 up", "ip addr add 172.16.0.51/16 dev eth1 noprefixroute",
+                "sysctl -qw net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.eth1.rp_filter=0",
+            ] { #expect(try await lab.on("h1", "sh", "-c", words).succeeded, "\(words)") }
+            _ = try await Tool.execute(
+                ["ip", "link", "set", "dev", "beside", "master", "br0", "up"], namespace: lab.underlayNamespace)
+            // What ARP ends with where the other interface answers first.
+            let neighbor = try await lab.on(
+                "h2", "ip", "neigh", "replace", "172.16.0.1", "lladdr", eth1, "dev", "eth0", "nud", "permanent")
+            #expect(neighbor.succeeded, "\(neighbor.error)")
+            let cut = try await eventually { try await lab.failures(fleet) != [] }
+            #expect(cut)
+            let applied = try await lab.apply("h1")
+            #expect(applied.succeeded && applied.output.contains("program beside on eth1"), "\(applied.output)\(applied.error)")
+            let again = try await lab.plan("h1")
+            #expect(again.output.contains("No changes."), "\(again.output)")
+            try await ScenarioTests.holds(lab, fleet)
             let status = try await lab.tool(on: "h1").run("status", "--host", "h1", "--bpffs", lab.bpffs("h1"))
             #expect(status.output.contains("Beside the uplink: eth1"), "\(status.output)")
+
+            // With the host's address it could speak as one of its endpoints; another overlay has its own.
+            let drops = try await lab.drops("h1")["foreign-sender", default: 0]
+            try await Self.send(lab, from: "172.16.0.51", by: "eth1")
+            #expect(try await lab.drops("h1")["foreign-sender", default: 0] == drops)
+            try await Self.send(lab, from: "172.16.0.1", by: "eth1")
+            #expect(try await lab.drops("h1")["foreign-sender", default: 0] == drops + 1)
+
+            #expect(try await lab.on("h1", "ip", "addr", "del", "172.16.0.51/16", "dev", "eth1").succeeded)
+            let left = try await lab.apply("h1")
+            #expect(left.succeeded && left.output.contains("program guard-beside on eth1"), "\(left.output)\(left.error)")
+            #expect(try await lab.attached("h1") == before)
         }
     }
 }
