@@ -58,6 +58,8 @@ public struct HostStatus: Hashable, Sendable {
     /// How the last round went; nil: none was noted.
     public var round: Round?
     public var observation: Observation
+    /// By which hook tc runs each program: `tcx` or `clsact`; none for XDP.
+    public var hooks: [Attachment: String]
     /// Whether the kernel joins packets of Geneve where they come in.
     public var hasReceiveOffload: Bool
     /// By address.

@@ -12,10 +12,23 @@ extension KernelStore {
         let config = observation.image.config
         let receivePort = try ReceiveOffload().port()
         return HostStatus(
-            round: try lastRound(), observation: observation, hasReceiveOffload: receivePort != nil && receivePort == config?.port,
+            round: try lastRound(), observation: observation, hooks: try hooks(observation.attachments),
+            hasReceiveOffload: receivePort != nil && receivePort == config?.port,
             peers: try peers(config),
             traffic: try traffic(names), drops: try drops(),
             tables: try fill(observation.image))
+    }
+
+    /// By which hook tc comes to run each program: a port's by tcx where somebody else's program would be before a filter.
+    private func hooks(_ attachments: Set<Attachment>) throws(BPFError) -> [Attachment: String] {
+        var hooks: [Attachment: String] = [:]
+        for attachment in attachments {
+            let usual = attachment.point.hook(hook)
+            guard attachment.point != .xdp else { continue }
+            let ours = usual == .clsact && hook == .tcx ? try TCX.ours(attachment.ifindex, .ingress) : []
+            hooks[attachment] = (ours.isEmpty ? usual : .tcx).rawValue
+        }
+        return hooks
     }
 
     private func peers(_ config: ConfigRow?) throws(BPFError) -> [HostStatus.Peer] {

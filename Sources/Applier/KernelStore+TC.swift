@@ -11,14 +11,21 @@ extension KernelStore {
     ) throws(BPFError) {
         guard let direction = point.direction else { return }
         let present = hook == .tcx ? try TCX.programs(ifindex, direction) : []
-        // A program of tcx goes before all filters, and what it lets pass no filter sees.
-        guard point.hook(hook) == .tcx || !present.isEmpty else {
+        // A program of tcx goes before all filters, and what it lets pass no filter sees. So does ours before a filter that
+        // somebody put in the place of ours.
+        let filters = hook == .tcx ? try NetlinkSocket().filters(ifindex, direction) : []
+        let isTaken = try Self.isTaken(filters)
+        guard point.hook(hook) == .tcx || !present.isEmpty || isTaken else {
             return try attachFilter(direction, ifindex, program, replace: replace, interface)
         }
         let old = try TCX.ours(ifindex, direction).first?.id
         let new = try ProgramInfo(of: program).id
         if let old, old != present.first {
-            // Somebody put theirs before ours.
+            // Somebody put theirs before ours. The kernel takes a program into a list once, so ours goes before it comes: until
+            // then a filter is there in its place, unless that is taken, too.
+            if !isTaken {
+                try attachFilter(direction, ifindex, program, replace: false, interface)
+            }
             try TCX.detach(old, ifindex, direction, interface)
             try TCX.attach(program, ifindex, direction, inPlaceOf: nil, interface)
         } else if old != new {
@@ -94,6 +101,15 @@ extension KernelStore {
         hook.sz = optionsSize(\bpf_tc_hook.parent)
         hook.ifindex = Int32(bitPattern: ifindex)
         return hook
+    }
+
+    /// Whether somebody else's filter has the place of ours, among the filters of one direction.
+    static func isTaken(_ filters: [Filter]) throws(BPFError) -> Bool {
+        let ours = try Self.ours(filters)
+        // The kernel lists a priority as such too, with handle 0.
+        return filters.contains { filter in
+            filter.priority == Filter.priority && filter.handle != 0 && !ours.contains { $0.filter == filter }
+        }
     }
 
     /// Those of an interface's filters that run programs of ours, and which.

@@ -23,9 +23,6 @@ extension Attachment.Point {
     ///
     /// - Parameter available: what the kernel has.
     func hook(_ available: Hook) -> Hook { self == .port ? .clsact : available }
-
-    /// How this kernel comes to run the program there: `tcx`, `clsact` or `xdp`.
-    public var hook: String { self == .xdp ? "xdp" : hook(.ofKernel).rawValue }
 }
 
 /// The programs of one direction of an interface that tc runs before its filters: tcx.

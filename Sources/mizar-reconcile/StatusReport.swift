@@ -153,7 +153,7 @@ struct StatusReport: Encodable {
         networks = Sum.each(endpoints, by: \.network)
         vpcs = Sum.each(endpoints, by: \.vpc)
         attachments = status.attachments.map {
-            Program(point: $0.point, interface: $0.interface, ifindex: $0.ifindex, hook: $0.point.hook)
+            Program(point: $0.point, interface: $0.interface, ifindex: $0.ifindex, hook: status.hooks[$0] ?? "xdp")
         }
         drops = status.drops.map { Drop(reason: $0.word, text: $0.text, packets: $0.packets, bytes: $0.bytes) }
         let changes = WaitingChanges(noted: image.names, now: status.observation.now)

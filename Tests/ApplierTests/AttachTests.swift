@@ -151,6 +151,35 @@ struct AttachTests {
         }
     }
 
+    @Test("where somebody's filter took the place of ours, ours goes before it by tcx", .enabled(if: Hook.ofKernel == .tcx))
+    func replacedFilter() async throws {
+        try await NetworkNamespace.run { host in
+            let places = try host.makePorts()
+            let store = try KernelStore(directory: host.bpffs, forWriting: true)
+            let place = places[0]
+            try store.succeed(Samples.base() + [Samples.attach(place)])
+            #expect(try store.status().hooks[place] == "clsact")
+            let foreign = try ForeignProgram(BPF_PROG_TYPE_SCHED_CLS, "neighbour")
+            try foreign.attachFilter(place.ifindex, replace: true)
+            #expect(try store.observe().attachments.isEmpty)
+            for _ in 0..<2 {
+                try store.succeed([Samples.attach(place)])
+                #expect(try store.observe().attachments == [place])
+                #expect(try NetlinkSocket().filters(place.ifindex, .ingress).contains { $0.program == foreign.id })
+            }
+            #expect(try store.status().hooks[place] == "tcx")
+            // Both at once.
+            let other = try ForeignProgram(BPF_PROG_TYPE_SCHED_CLS, "another")
+            try other.attachTCX(place.ifindex)
+            #expect(try store.observe().attachments.isEmpty)
+            try store.succeed([Samples.attach(place)])
+            #expect(try store.observe().attachments == [place])
+            _ = try Detach.run(directory: host.bpffs)
+            #expect(try TCX.programs(place.ifindex, .ingress) == [other.id])
+            #expect(try NetlinkSocket().filters(place.ifindex, .ingress).contains { $0.program == foreign.id })
+        }
+    }
+
     @Test("below somebody's ingress qdisc a port is attached once, and detach leaves the qdisc without our program")
     func ingressQdisc() async throws {
         try await NetworkNamespace.run { host in
@@ -258,43 +287,5 @@ extension KernelStore {
         let failed = Executor.apply(Samples.plan(steps), to: self).failures.first
         if let failed { Issue.record("\(failed.step.subject): \(failed.error)", sourceLocation: place) }
         try #require(failed == nil, sourceLocation: place)
-    }
-}
-
-/// A program of another's: it returns 2, which is XDP_PASS, and to tc a verdict like any other.
-private struct ForeignProgram: ~Copyable {
-    let id: UInt32
-    private let descriptor: Descriptor
-
-    init(_ type: bpf_prog_type, _ name: String) throws {
-        // r0 = 2; exit
-        var program = [bpf_insn(), bpf_insn()]
-        program[0].code = 0xb7
-        program[0].imm = 2
-        program[1].code = 0x95
-        let loaded = Descriptor(
-            owning: try check(bpf_prog_load(type, name, "GPL", program, program.count, nil), "load", "a program"))
-        id = try ProgramInfo(of: loaded.raw).id
-        descriptor = loaded
-    }
-
-    func attachXDP(_ interface: UInt32) throws {
-        try check(
-            bpf_xdp_attach(Int32(interface), descriptor.raw, UInt32(XDP_FLAGS_DRV_MODE), nil), "attach", "a program")
-    }
-
-    func attachTCX(_ interface: UInt32) throws {
-        try TCX.attach(descriptor.raw, interface, .ingress, inPlaceOf: nil, "a program's")
-    }
-
-    func attachFilter(_ interface: UInt32) throws {
-        var hook = KernelStore.hook(interface)
-        hook.attach_point = BPF_TC_INGRESS
-        var options = bpf_tc_opts()
-        options.sz = optionsSize(\bpf_tc_opts.priority)
-        options.prog_fd = descriptor.raw
-        options.handle = Filter.handle
-        options.priority = Filter.priority
-        try check(bpf_tc_attach(&hook, &options), "attach", "a program")
     }
 }

@@ -43,6 +43,39 @@ struct TrafficTests {
             #expect(try !store.status().drops.contains { $0.word == "no-program" })
         }
     }
+
+    @Test("while ours goes before somebody else's program, every frame meets it", .enabled(if: Hook.ofKernel == .tcx))
+    func order() async throws {
+        try await NetworkNamespace.run { host in
+            let places = try host.makePorts()
+            for name in ["port0", "port0p"] {
+                try host.command("ip", "link", "set", name, "down")
+                try host.command("ip", "link", "set", name, "addrgenmode", "none")
+                try host.command("ip", "link", "set", name, "up")
+            }
+            let store = try KernelStore(directory: host.bpffs, forWriting: true)
+            try store.succeed(Samples.base() + [Samples.attach(places[0])])
+            let before = try store.status().drops.reduce(0) { $0 + $1.packets }
+            let frames = try FrameSender(interface: "port0p")
+            let traffic = Beside { frames.send() }
+            defer { traffic.stop() }
+            for _ in 0..<5 {
+                let (here, count) = (places[0].ifindex, frames.sent)
+                try host.eventually("frames are sent") { frames.sent > count + 20 }
+                // It leaves each packet to the next.
+                let foreign = try ForeignProgram(BPF_PROG_TYPE_SCHED_CLS, "neighbour", verdict: -1)
+                try foreign.attachTCX(here)
+                try store.succeed([Samples.attach(places[0])])
+                #expect(try TCX.programs(here, .ingress).last == foreign.id)
+                #expect(try store.observe().attachments == [places[0]])
+                try TCX.detach(foreign.id, here, .ingress, "port0")
+            }
+            traffic.stop()
+            try host.eventually("\(frames.sent) frames are counted") {
+                try store.status().drops.reduce(0) { $0 + $1.packets } - before == UInt64(frames.sent)
+            }
+        }
+    }
 }
 
 /// Sends frames of an Ethernet type for experiments, each after the one before was taken.
