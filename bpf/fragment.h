@@ -199,13 +199,17 @@ static long send_fragment(__u32 index, struct fragments *fragments)
 static __noinline int begin_fragments(struct __sk_buff *skb, const struct packet *packet,
 				      struct fragmenting *work)
 {
-	__u32 flags, room, i;
+	__u32 size = packet->inner.upper - ETH_HLEN, flags, room;
 
-	/* A packet that is too big is larger than any header. */
-	if (bpf_skb_load_bytes(skb, ETH_HLEN, work->header.bytes, sizeof(work->header.bytes)))
+	/* The verifier must see both bounds. */
+	asm volatile("" : "+r"(size));
+	if (size < sizeof(work->header.ip) || size > sizeof(work->header.bytes))
+		return MZR_DROP_INTERNAL;
+	__builtin_memset(&work->header, 0, sizeof(work->header));
+	if (bpf_skb_load_bytes(skb, ETH_HLEN, work->header.bytes, size))
 		return MZR_DROP_INTERNAL;
 	flags = bpf_ntohs(work->header.ip.frag_off);
-	work->size = work->header.ip.ihl * 4;
+	work->size = size;
 	work->most = usable_mtu(packet->mtu);
 	if (flags & MZR_DONT_FRAGMENT || work->most < work->size + 8)
 		return MZR_DROP_TOO_BIG;
@@ -215,10 +219,6 @@ static __noinline int begin_fragments(struct __sk_buff *skb, const struct packet
 	work->rest = 0;
 	work->is_over = false;
 	work->is_broken = false;
-	for (i = 0; i < MZR_OPTIONS4_MAX; i++) {
-		if (sizeof(struct iphdr) + i >= work->size)
-			work->header.bytes[sizeof(struct iphdr) + i] = 0;
-	}
 	room = (work->most - work->size) & ~7U;
 	/* What would end beyond any packet's end is nobody's fragment. */
 	if (work->place * 8 + work->left > 0xffff || work->left > MZR_FRAGMENTS_MAX * room ||
