@@ -11,11 +11,13 @@ public struct ApplyOutcome: Sendable {
     public var failedAlone: [(step: Step, error: BPFError)] = []
     /// Steps that needed one of those, and were not tried.
     public var leftOut: [Step] = []
+    /// Steps that the caller wanted left out, and that were not tried.
+    public var contested: [Step] = []
     /// How the uplink is attached after its driver refused what the plan asked for.
     public var fellBack: DatapathRow?
 
     /// Whether every step was done.
-    public var isWhole: Bool { failed == nil && failedAlone.isEmpty }
+    public var isWhole: Bool { failed == nil && failedAlone.isEmpty && contested.isEmpty }
 
     /// All failed steps, in the order of the plan.
     public var failures: [(step: Step, error: BPFError)] { failedAlone + (failed.map { [$0] } ?? []) }
@@ -42,14 +44,20 @@ public enum Executor {
 
     /// Does the steps of the plan up to the first that fails and may not fail alone. Of one that may, what needs it is left out.
     ///
-    /// - Parameter progress: called after each step that was done.
+    /// - Parameters:
+    ///   - progress: called after each step that was done.
+    ///   - isContested: whether a step is left out, like those that need it.
     public static func apply(
-        _ plan: Plan, to store: some MapStore, progress: (Step) -> Void = { _ in }
+        _ plan: Plan, to store: some MapStore, progress: (Step) -> Void = { _ in },
+        leavingOut isContested: (Step) -> Bool = { _ in false }
     ) -> ApplyOutcome {
         var outcome = ApplyOutcome()
         var steps = plan.steps
         var missing: Set<Brought> = []
         var start = 0
+        outcome.contested = steps.filter(isContested)
+        missing.formUnion(outcome.contested.compactMap(\.brings))
+        if !outcome.contested.isEmpty { steps.removeAll(where: isContested) }
         while start < steps.count {
             let last = end(of: steps, from: start)
             if !missing.isEmpty {

@@ -143,7 +143,7 @@ struct ApplyCommand: ParsableCommand {
             throw Exit.refused
         }
         if output.format == .text, !output.quiet { try Output.print(plan.text) }
-        let outcome = Executor.apply(plan, to: store) { _ in }
+        let outcome = Executor.apply(plan, to: store)
         if outcome.failed == nil { Reconciliation.keepReceiveOffload(store, output.logger) }
         try report(Reconciliation.Result(plan: plan, outcome: outcome))
     }

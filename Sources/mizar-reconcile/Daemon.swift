@@ -28,6 +28,7 @@ final class Daemon {
     private var wrong: InvalidTopology?
     private var troubles: Troubles
     private var report: RoundReport
+    private var fights = Fights()
     /// When the host was repaired last, milliseconds of CLOCK_MONOTONIC.
     private var repaired = 0
     /// Whether this round had anything to say.
@@ -81,6 +82,7 @@ final class Daemon {
                 return
             case .hangup:
                 manager.reloading()
+                fights.forget()
                 (mayTake, isReady, isAsked) = (true, false, true)
             case .links:
                 mayTake = false
@@ -154,11 +156,14 @@ final class Daemon {
             try lock.renew()
             troubles.over(subject)
             subject = .applying
-            let result = try reconciliation.reconcile(desired, lock: lock, through: nil, progress: manager.isAlive) { [manager] _ in
-                manager.isAlive()
-            }
+            let contested = fights.contested(at: Waiter.now())
+            let result = try reconciliation.reconcile(
+                desired, lock: lock, through: nil, leavingOut: { contested.contains(Fights.Thing($0)) }, progress: manager.isAlive
+            ) { [manager] _ in manager.isAlive() }
+            fights.add(result.done, of: desired.commit, at: Waiter.now())
             if report.add(result) { hasSaid = true }
-            if !result.outcome.isWhole {
+            report(contested: result.outcome.contested)
+            if !result.outcome.failures.isEmpty {
                 let failures = result.outcome.failures.map { "\($0.step.subject): \($0.error)" }
                 let left = result.outcome.leftOut.filter { !$0.isBookkeeping }.map(\.subject)
                 let hint = left.isEmpty ? "the next round goes on from there" : "without it are left out: \(left.joined(separator: ", "))"
@@ -173,7 +178,8 @@ final class Daemon {
                 troubles.over(.remembering)
             }
             failedRepairs = 0
-            return result.plan.waiting.first.map { Waiter.now() + Int($0.due / 1_000_000) + 1 }
+            let due = result.plan.waiting.first.map { Waiter.now() + Int($0.due / 1_000_000) + 1 }
+            return [due, fights.next].compactMap(\.self).min()
         } catch {
             failedRepairs += 1
             isRefused = error is Refusal
@@ -182,6 +188,20 @@ final class Daemon {
             }
             return Waiter.now() + pause(after: failedRepairs)
         }
+    }
+
+    /// Says once who is fought with, as far as it can be seen.
+    private func report(contested steps: [Step]) {
+        guard !steps.isEmpty else { return troubles.over(.fighting) }
+        let words = steps.map { step in
+            var there: String?
+            if case .attach(let attachment, _) = step.change { there = (try? KernelStore.rivals(at: attachment)).flatMap(\.self) }
+            return step.subject + (there.map { " (there are: \($0))" } ?? "")
+        }
+        troubles.found(
+            .fighting,
+            "somebody on this host takes away again and again: \(words.joined(separator: "; ")). It was put back three times in ten "
+                + "minutes and is left alone for the rest of them; a new commit, SIGHUP or `apply` puts it back at once")
     }
 
     private func report(_ refused: Refusals?, staysOn commit: String) {

@@ -9,6 +9,8 @@ extension Reconciliation {
     struct Result {
         let plan: Plan
         let outcome: ApplyOutcome
+        /// Those that were done.
+        var done: [Step] = []
         /// Endpoints whose ports came and went, by the steps that were done.
         var ports = PortChanges()
         /// The mirror does not remember the applied commit.
@@ -60,9 +62,11 @@ extension Reconciliation {
     ///
     /// - Parameters:
     ///   - lock: held by the caller: there is one reconciler a host.
+    ///   - isContested: whether a step is left out.
     ///   - progress: called after each step.
     func reconcile(
-        _ head: Desired, lock: borrowing HostLock, through: Phase?, progress: () -> Void = {}, announce: (Plan) throws -> Void
+        _ head: Desired, lock: borrowing HostLock, through: Phase?, leavingOut isContested: (Step) -> Bool = { _ in false },
+        progress: () -> Void = {}, announce: (Plan) throws -> Void
     ) throws -> Result {
         let store = try KernelStore(directory: host.maps.bpffs, forWriting: true)
         let planned = try plan(head, store: store, through: through)
@@ -74,12 +78,14 @@ extension Reconciliation {
         }
         try announce(plan)
         var done: [Step] = []
-        let outcome = Executor.apply(plan, to: store) { step in
+        let noted = { (step: Step) in
             logger.debug("\(step.subject): \(step.detail)")
-            if PortChanges.concerns(step) { done.append(step) }
+            done.append(step)
             progress()
         }
-        var result = Result(plan: plan, outcome: outcome, ports: PortChanges(done, of: plan, on: planned.observation.image))
+        let outcome = Executor.apply(plan, to: store, progress: noted, leavingOut: isContested)
+        let ports = PortChanges(done.filter(PortChanges.concerns), of: plan, on: planned.observation.image)
+        var result = Result(plan: plan, outcome: outcome, done: done, ports: ports)
         if outcome.failed == nil {
             Self.keepReceiveOffload(store, logger)
             do throws(DesiredError) {

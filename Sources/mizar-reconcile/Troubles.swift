@@ -17,6 +17,8 @@ struct Troubles {
         case lock
         /// The plan and its steps.
         case applying
+        /// What somebody else on the host undoes again and again.
+        case fighting
         /// That guards let the newest commit pass.
         case guards
         /// That the applied commit is found again after a reboot.
@@ -31,6 +33,7 @@ struct Troubles {
             case .identity: "this machine is the host"
             case .lock: "locking the host"
             case .applying: "applying"
+            case .fighting: "what others undo"
             case .guards: "guards"
             case .remembering: "remembering the applied commit"
             case .warning: "warning"
@@ -55,7 +58,8 @@ struct Troubles {
     /// What the last round came to, by the gravest trouble that there is.
     var outcome: (outcome: Round.Outcome, text: String) {
         let order: [(Subject, Round.Outcome)] = [
-            (.identity, .failed), (.lock, .failed), (.applying, .partly), (.fetching, .unreachable), (.reading, .invalid),
+            (.identity, .failed), (.lock, .failed), (.applying, .partly), (.fighting, .partly), (.fetching, .unreachable),
+            (.reading, .invalid),
             (.guards, .refused), (.remembering, .failed),
         ]
         for (subject, outcome) in order { if let trouble = open[subject] { return (outcome, trouble.text) } }
@@ -96,7 +100,7 @@ extension Troubles.Subject {
     fileprivate var isWarning: Bool {
         switch self {
         case .warning: true
-        case .fetching, .reading, .identity, .lock, .applying, .guards, .remembering: false
+        case .fetching, .reading, .identity, .lock, .applying, .fighting, .guards, .remembering: false
         }
     }
 }

@@ -194,4 +194,44 @@ import Testing
             }
         }
     }
+
+    @Test("what somebody takes away again and again is said, and left alone")
+    func fights() async throws {
+        let fleet = ApplyTests.twoHosts()
+        try await LabFixture.with(fleet) { lab in
+            let (a, c) = (fleet["acme/prod/web/a"].interface, fleet["acme/prod/web/c"].interface)
+            func isAttached(_ interface: String) async throws -> Bool {
+                try await lab.status("h1").attachments.contains { $0.interface == interface }
+            }
+            let status = try await Tool.whileRunning(
+                Self.command(lab, "h1", interval: "60s", "--log-format", "json"), namespace: lab.namespace(host: "h1"),
+                log: "\(lab.git.folder)/run.log"
+            ) { daemon in
+                func said(_ level: String) throws -> [Line] {
+                    try Self.lines(daemon).filter { $0.about == "what others undo" && $0.level == level }
+                }
+                #expect(try await eventually { try !Self.lines(daemon).filter { $0.message.hasPrefix("took commit ") }.isEmpty })
+                for _ in 1...3 {
+                    try await lab.takeOff("h1", a, "ingress")
+                    #expect(try await eventually { try await isAttached(a) }, "\(daemon.output)")
+                    #expect(try said("error").isEmpty, "\(daemon.output)")
+                }
+                try await lab.takeOff("h1", a, "ingress")
+                #expect(try await eventually { try !said("error").isEmpty }, "\(daemon.output)")
+                #expect(try said("error").first?.message.contains("program port on \(a)") == true, "\(daemon.output)")
+                // All else is repaired.
+                try await lab.takeOff("h1", c, "ingress")
+                #expect(try await eventually { try await isAttached(c) }, "\(daemon.output)")
+                #expect(try await !isAttached(a) && said("error").count == 1, "\(daemon.output)")
+                #expect(
+                    try await lab.tool(on: "h1").run("status", "--host", "h1", "--bpffs", lab.bpffs("h1")).output.contains(
+                        "again and again"))
+                // Somebody made peace.
+                daemon.signal(SIGHUP)
+                #expect(try await eventually { try await isAttached(a) }, "\(daemon.output)")
+                #expect(try await eventually { try said("info").count == 1 }, "\(daemon.output)")
+            }
+            #expect(status == 0)
+        }
+    }
 }
