@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0) */
 /*
- * What a port does with a packet that is too big for the underlay before it drops it: a tail, since nearly
- * all packets fit.
+ * A port leaves a packet that is too big for the underlay to this tail, which makes the packet fit if it can
+ * and drops it if not. It is a tail because nearly all packets fit.
  *
  * - Bytes behind the packet, such as padding, are cut off.
  * - IPv4 without DF is fragmented, as a router would (RFC 791 2.3 and 3.1, RFC 1812 4.2.2.7).

@@ -1,9 +1,10 @@
 public import Planner
 
 extension KernelStore {
-    /// Whose programs are where a program of ours is to be: words for whoever looks for who took ours away.
+    /// Describes the programs of others at a place where a program of ours belongs. An operator looks there first for what took
+    /// ours away.
     ///
-    /// - Returns: nil: nobody's, or it is no place of tc's.
+    /// - Returns: nil if there are none, or if tc does not run programs at that point.
     public static func rivals(at attachment: Attachment) throws(BPFError) -> String? {
         guard let direction = attachment.point.direction else { return nil }
         var names: [String] = []

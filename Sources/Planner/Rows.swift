@@ -184,7 +184,7 @@ public struct ConfigRow: Hashable, Sendable, Codable {
     public var healthInterval: UInt16
     /// Echoes without an answer, after which a host is avoided.
     public var healthCount: UInt8
-    /// Of outer headers; nil: the inner packet's.
+    /// The DSCP of outer headers; nil copies the inner packet's.
     public var dscp: UInt8?
 
     /// Bytes that a packet of an endpoint grows by at most: mizar_abi.h, MZR_OVERHEAD_STAGED.

@@ -1,22 +1,23 @@
 import Planner
 
-/// What somebody else on the host undoes again and again. `run` alone keeps count: it has the memory, and it alone repairs within a
-/// moment of each change, so that it would keep itself and the other busy for good.
+/// Counts how often `run` puts something back that another program on the host takes away. Only `run` counts: it has the memory, and
+/// only `run` repairs within a moment of each change, so the two programs would keep each other busy for good.
 ///
-/// Policy: three repairs of one thing within ten minutes are a fight. It is left alone until the first of them is ten minutes ago, so
-/// a thing that is taken away for ever is put back three times in ten minutes at most. All else is repaired as ever. A new commit
-/// and SIGHUP begin anew: somebody may have made peace.
+/// Policy: three repairs of one thing within ten minutes are a fight. `run` then leaves that thing alone until the first of the three
+/// is ten minutes old, so it puts one thing back at most three times in ten minutes. It repairs everything else as usual. A new commit
+/// and SIGHUP reset the count, because an operator may have ended the fight.
 struct Fights {
     private static let most = 3
     /// Milliseconds.
     static let window = 600_000
 
-    /// What is fought about. An interface that goes and comes, as with a container that is started again and again, is another one.
+    /// One thing that a step puts in place. An interface that disappears and comes back counts as a new thing, so a container that
+    /// restarts again and again is no fight.
     struct Thing: Hashable {
         var subject: String
         var ifindex: UInt32 = 0
 
-        /// Of what the step puts somewhere.
+        /// The thing that `step` puts in place.
         init(_ step: Step) {
             subject = step.subject
             if case .attach(let attachment, _) = step.change { ifindex = attachment.ifindex }
@@ -39,7 +40,7 @@ struct Fights {
     /// When the next of those is repaired again; nil: there is none.
     var next: Int? { repairs.values.filter { $0.count >= Self.most }.compactMap(\.first).map { $0 + Self.window }.min() }
 
-    /// Notes the steps that a round has done. What a new commit asks for is no repair.
+    /// Notes the steps that a round has done. Steps of the first round of a commit are no repairs.
     mutating func add(_ done: [Step], of commit: String, at now: Int) {
         guard self.commit == commit else {
             self.commit = commit

@@ -17,7 +17,7 @@ struct Troubles {
         case lock
         /// The plan and its steps.
         case applying
-        /// What somebody else on the host undoes again and again.
+        /// Another program on the host undoes repairs again and again.
         case fighting
         /// That guards let the newest commit pass.
         case guards

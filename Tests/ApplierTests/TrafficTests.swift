@@ -9,16 +9,20 @@ import Testing
 
 @Suite(.enabled(if: NetworkNamespace.isAvailable))
 struct TrafficTests {
+    /// Keeps the kernel from sending anything by the first port of its own accord, which would be counted too.
+    private static func quiet(_ host: NetworkNamespace) throws {
+        for name in ["port0", "port0p"] {
+            try host.command("ip", "link", "set", name, "down")
+            try host.command("ip", "link", "set", name, "addrgenmode", "none")
+            try host.command("ip", "link", "set", name, "up")
+        }
+    }
+
     @Test("while maps grow and programs are replaced, every frame meets exactly one program")
     func replacement() async throws {
         try await NetworkNamespace.run { host in
             let places = try host.makePorts()
-            // What the kernel sends of its own accord would be counted too.
-            for name in ["port0", "port0p"] {
-                try host.command("ip", "link", "set", name, "down")
-                try host.command("ip", "link", "set", name, "addrgenmode", "none")
-                try host.command("ip", "link", "set", name, "up")
-            }
+            try Self.quiet(host)
             let store = try KernelStore(directory: host.bpffs, forWriting: true)
             try store.succeed(Samples.base() + [Samples.attach(places[0])])
             let before = try store.status().drops.reduce(0) { $0 + $1.packets }
@@ -48,11 +52,7 @@ struct TrafficTests {
     func order() async throws {
         try await NetworkNamespace.run { host in
             let places = try host.makePorts()
-            for name in ["port0", "port0p"] {
-                try host.command("ip", "link", "set", name, "down")
-                try host.command("ip", "link", "set", name, "addrgenmode", "none")
-                try host.command("ip", "link", "set", name, "up")
-            }
+            try Self.quiet(host)
             let store = try KernelStore(directory: host.bpffs, forWriting: true)
             try store.succeed(Samples.base() + [Samples.attach(places[0])])
             let before = try store.status().drops.reduce(0) { $0 + $1.packets }

@@ -12,7 +12,7 @@ private struct Piece: CustomStringConvertible {
     var header: [UInt8]
     var payload: [UInt8]
 
-    /// Of a frame; what is behind the packet's end is none of it.
+    /// The packet in `frame`, without what lies behind its end.
     init(_ frame: [UInt8]) {
         let packet = Array(frame.dropFirst(14))
         let (size, total) = (Int(packet[0] & 15) * 4, Int(packet[2]) << 8 | Int(packet[3]))
