@@ -53,6 +53,8 @@ public struct HostStatus: Hashable, Sendable {
         /// The first 8 bytes of the commit that it has applied, in hexadecimal, by its last answer; empty: there was none,
         /// or it applied a folder.
         public var commit: String
+        /// Whole seconds since its last answer; nil: it has not answered its last echo, or was sent none.
+        public var answeredSecondsAgo: Int?
     }
 
     /// How the last round went; nil: none was noted.

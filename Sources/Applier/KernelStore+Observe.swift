@@ -208,7 +208,7 @@ extension KernelStore {
             return Interface(
                 name: link.name, altnames: link.altnames, ifindex: link.ifindex, medium: link.medium,
                 resolvesNeighbours: link.resolvesNeighbours, mtu: link.mtu, driver: name,
-                foreignXDP: link.xdp != 0 && !ours.contains(link.ifindex),
+                foreignXDP: link.xdp != 0 && !ours.contains(link.ifindex), isUp: link.isUp, hasCarrier: link.hasCarrier,
                 entersNamespace: link.isPeerElsewhere && ["veth", "netkit"].contains(name),
                 addresses: (addresses[link.ifindex] ?? []).map(\.address).sorted(),
                 neighbourhoods: (addresses[link.ifindex] ?? []).compactMap(\.neighbourhood).sorted())

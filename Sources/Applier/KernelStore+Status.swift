@@ -34,6 +34,9 @@ extension KernelStore {
     private func peers(_ config: ConfigRow?) throws(BPFError) -> [HostStatus.Peer] {
         guard let map = try open(.hosts) else { return [] }
         let patience = config?.healthCount ?? 0
+        var time = timespec()
+        clock_gettime(CLOCK_MONOTONIC_COARSE, &time)
+        let tick = UInt32(truncatingIfNeeded: (time.tv_sec * 1_000_000_000 + time.tv_nsec) >> Int(MZR_TICK_SHIFT))
         var found: [HostStatus.Peer] = []
         try map.forEach { key, value in
             let row = value.loadUnaligned(as: mzr_host.self)
@@ -45,7 +48,10 @@ extension KernelStore {
                 HostStatus.Peer(
                     address: IPAddress(v4: UInt32(bigEndian: key.loadUnaligned(as: UInt32.self))), state: state,
                     commit: commit.allSatisfy { $0 == 0 }
-                        ? "" : commit.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()))
+                        ? "" : commit.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined(),
+                    // Its answer came within the time that the next echo takes to be due.
+                    answeredSecondsAgo: row.asked == 0 || row.is_silent != 0
+                        ? nil : Int(UInt64(tick &- row.asked) << UInt64(MZR_TICK_SHIFT) / 1_000_000_000)))
         }
         return found.sorted { $0.address < $1.address }
     }

@@ -24,6 +24,7 @@ struct Link: Hashable, Sendable {
     var mac = MACAddress(bits: 0)
     /// Whether somebody has set it up, carrier or not.
     var isUp = false
+    var hasCarrier = false
     var alias = ""
     var group: UInt32 = 0
     /// A veth's other end; 0: it is in another network namespace.
@@ -96,6 +97,7 @@ extension NetlinkSocket {
             let header = message.loadUnaligned(as: ifinfomsg.self)
             var link = Link(ifindex: UInt32(bitPattern: header.ifi_index), isUp: header.ifi_flags & 1 != 0)  // IFF_UP
             link.type = header.ifi_type
+            link.hasCarrier = header.ifi_flags & 0x10000 != 0  // IFF_LOWER_UP
             link.resolvesNeighbours = header.ifi_flags & 0x90 == 0  // IFF_POINTOPOINT, IFF_NOARP
             forEachAttribute(of: message, after: MemoryLayout<ifinfomsg>.size) { type, value in
                 switch type {

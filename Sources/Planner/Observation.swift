@@ -89,6 +89,10 @@ public struct Interface: Hashable, Sendable, Codable {
     public var driver: String
     /// Whether an XDP program of somebody else is attached.
     public var foreignXDP: Bool
+    /// Whether somebody has set it up (IFF_UP).
+    public var isUp: Bool
+    /// Whether its driver says that frames get through (IFF_LOWER_UP): a cable, a veth's other end that is up.
+    public var hasCarrier: Bool
     /// Whether it is one end of a veth whose other end is in another network namespace.
     public var entersNamespace: Bool
     /// IPv4 and IPv6 addresses that it has.
@@ -98,7 +102,8 @@ public struct Interface: Hashable, Sendable, Codable {
 
     public init(
         name: String, altnames: [String] = [], ifindex: UInt32, medium: Medium = .ethernet, resolvesNeighbours: Bool = true,
-        mtu: Int = 1500, driver: String = "", foreignXDP: Bool = false, entersNamespace: Bool = false, addresses: [IPAddress] = [],
+        mtu: Int = 1500, driver: String = "", foreignXDP: Bool = false, isUp: Bool = true, hasCarrier: Bool = true,
+        entersNamespace: Bool = false, addresses: [IPAddress] = [],
         neighbourhoods: [CIDR] = []
     ) {
         self.name = name
@@ -109,6 +114,8 @@ public struct Interface: Hashable, Sendable, Codable {
         self.mtu = mtu
         self.driver = driver
         self.foreignXDP = foreignXDP
+        self.isUp = isUp
+        self.hasCarrier = hasCarrier
         self.entersNamespace = entersNamespace
         self.addresses = addresses
         self.neighbourhoods = neighbourhoods

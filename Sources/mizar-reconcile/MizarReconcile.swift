@@ -8,7 +8,7 @@ struct MizarReconcile: AsyncParsableCommand {
         commandName: "mizar-reconcile",
         abstract: "Cloud networks as code: a commit of YAML becomes the eBPF data plane of this host.",
         discussion: """
-            Exit codes: 0 done or nothing to do, 1 error, 2 `plan --detailed-exitcode` found changes or `trace` found no way, 3 the \
+            Exit codes: 0 done or nothing to do, 1 error, 2 `plan --detailed-exitcode` found changes, `trace` found no way, or `status` found the host not well, 3 the \
             saved plan is stale, 4 refused by a guard, 5 partly applied, 6 rolled back.
             """,
         version: Version.text,
@@ -91,6 +91,8 @@ enum Exit: Int32, Error {
 
     /// `trace`: nobody gets the packet. Like changes of a plan, an answer and no error.
     static let dropped = changesFound
+    /// `status`: likewise.
+    static let notWell = changesFound
 }
 
 enum Version {

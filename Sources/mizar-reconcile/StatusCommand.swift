@@ -6,7 +6,8 @@ import Topology
 struct StatusCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "status",
-        abstract: "What runs on this host: commit, programs, pending endpoints, traffic, drops, tables.")
+        abstract: "Whether this host is well, and what runs on it: commit, programs, pending endpoints, traffic, drops, tables.",
+        discussion: "Exit code 2: it is not well.")
 
     @OptionGroup var host: HostOptions
     @OptionGroup var output: OutputOptions
@@ -21,7 +22,9 @@ struct StatusCommand: ParsableCommand {
         }
         switch output.format {
         case .json: try Output.print(try Output.json(status))
-        case .text, .markdown: try Output.print(output.quiet ? status.head : status.text(below: host.maps.bpffs))
+        case .text, .markdown:
+            try Output.print(output.quiet ? "\(status.verdict.printable)\n\(status.head.printable)" : status.text(below: host.maps.bpffs))
         }
+        if !status.well { throw Exit.notWell }
     }
 }

@@ -25,6 +25,18 @@ struct StatusReport: Encodable {
         let address: IPAddress
         let state: HostStatus.Peer.State
         let commit: String
+        /// Missing: it has not answered its last echo, or was sent none.
+        let answeredSecondsAgo: Int?
+    }
+
+    struct Condition: Encodable {
+        let name: Applier.Condition.Name
+        let status: Applier.Condition.Status
+        /// Missing: nothing on this host says it.
+        let since: String?
+        let reason: String
+        let text: String
+        let hint: String?
     }
 
     struct Drop: Encodable {
@@ -85,6 +97,9 @@ struct StatusReport: Encodable {
 
     let formatVersion = Plan.formatVersion
     let host: String
+    let well: Bool
+    /// Ready first.
+    let conditions: [Condition]
     /// Missing: no round was noted.
     let lastRound: LastRound?
     /// Missing: nothing was applied; empty: a plain folder.
@@ -125,6 +140,11 @@ struct StatusReport: Encodable {
         lastRound = status.round.map {
             LastRound(at: Self.time($0.at), since: Self.time($0.since), outcome: $0.outcome, commit: $0.commit, text: $0.text)
         }
+        conditions = status.conditions(owner: image.owner(otherThan: host)).map {
+            Condition(
+                name: $0.name, status: $0.status, since: $0.since.map(Self.time), reason: $0.reason, text: $0.text, hint: $0.hint)
+        }
+        well = !conditions.contains { $0.status == .fails }
         ipsec = status.observation.ipsecDemands(image)
         besideUplink = status.observation.besideUplink(image).map(\.interface)
         mapsElsewhere = status.observation.elsewhere.map { Elsewhere(interfaces: $0.interfaces, place: $0.place) }
@@ -162,7 +182,9 @@ struct StatusReport: Encodable {
         tables = status.tables.map { Table(name: $0.name, rows: $0.rows, capacity: $0.capacity, memoryBytes: $0.memory) }
         memoryBytes = status.memory
         peers = image.hosts.count
-        hosts = status.peers.map { Peer(address: $0.address, state: $0.state, commit: $0.commit) }
+        hosts = status.peers.map {
+            Peer(address: $0.address, state: $0.state, commit: $0.commit, answeredSecondsAgo: $0.answeredSecondsAgo)
+        }
     }
 
     private static func time(_ nanoseconds: UInt64) -> String {
@@ -174,6 +196,9 @@ struct StatusReport: Encodable {
     }
 
     /// The first line of the text.
+    var verdict: String { well ? "Well" : "Not well: \(conditions.first?.text ?? "")" }
+
+    /// The second.
     var head: String {
         guard uplink != nil else { return "Host \(host): nothing is applied here." }
         return "Host \(host), \(commit.map { $0.isEmpty ? "a folder" : "commit \($0)" } ?? "no commit") applied"
@@ -181,7 +206,9 @@ struct StatusReport: Encodable {
     }
 
     /// For people; `directory` is where the maps were looked for.
-    func text(below directory: String) -> String {
+    func text(below directory: String) -> String { verdict.printable + "\n" + details(below: directory) }
+
+    private func details(below directory: String) -> String {
         guard let uplink else {
             guard !attachments.isEmpty else {
                 return head + " Are its maps pinned elsewhere than below \(directory)? Then say where by --bpffs."
@@ -200,6 +227,12 @@ struct StatusReport: Encodable {
         lines.append(
             "Underlay: \(uplink.address)\(place); Geneve on UDP port \(ports), \(uplink.receiveOffload ? "" : "no ")GRO, \(mtu)\(peers) peers"
         )
+        for condition in conditions.dropFirst() where condition.status != .holds {
+            let since = condition.since.map { " since \($0)" } ?? ""
+            lines.append(
+                "\(condition.name.rawValue): \(condition.status.rawValue)\(since) (\(condition.reason)): \(condition.text)"
+                    + (condition.hint.map { "; \($0)" } ?? ""))
+        }
         if let lastRound { lines.append(lastRound.words(applied: commit ?? "")) }
         for peer in hosts where peer.state == .silent {
             lines.append("Silent: host \(peer.address) does not answer and is avoided")

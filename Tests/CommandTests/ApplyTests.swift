@@ -88,7 +88,7 @@ import Testing
             let inside = try await Tool().run(
                 "lab", "exec", "--name", lab.name, "--host", "h2", "--", h2.path, "apply", "--repo", lab.repo, "--host", "h2")
             #expect(inside.status == 0 && inside.output.contains("No changes."), "\(inside.output)\(inside.error)")
-            let nothing = try await h2.succeed("status", "--host", "h2", "--bpffs", lab.bpffs("h9"))
+            let nothing = try await h2.run("status", "--host", "h2", "--bpffs", lab.bpffs("h9")).output
             #expect(nothing.contains("nothing is applied here") && nothing.contains("--bpffs"), "\(nothing)")
             #expect(nothing.contains("programs on eth0, lo, v-acm-b run on maps that are pinned at \(lab.bpffs("h2"))"), "\(nothing)")
 

@@ -109,7 +109,7 @@ import Testing
             // Flags that say how a result is printed.
             let words = ["--host", "h1", "--bpffs", lab.bpffs("h1")]
             let status = try await lab.tool(on: "h1").run(["status", "--quiet"] + words).output
-            #expect(status.hasPrefix("Host h1, commit ") && status.split(separator: "\n").count == 1, "\(status)")
+            #expect(status.hasPrefix("Well\nHost h1, commit ") && status.split(separator: "\n").count == 2, "\(status)")
             struct Detached: Decodable { var removed: [String] }
             for isLast in [false, true] {
                 let json = try await lab.tool(on: "h1").run(["detach", "--format", "json"] + words).output

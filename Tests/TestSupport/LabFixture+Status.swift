@@ -11,6 +11,14 @@ extension LabFixture {
             public var text: String
         }
 
+        public struct Condition: Decodable, Sendable {
+            public var name: String
+            public var status: String
+            public var since: String?
+            public var reason: String
+            public var text: String
+        }
+
         public struct Drop: Decodable, Sendable {
             public var reason: String
             public var packets: Int
@@ -41,6 +49,7 @@ extension LabFixture {
             public var address: String
             public var state: String
             public var commit: String
+            public var answeredSecondsAgo: Int?
         }
 
         public struct Table: Decodable, Sendable {
@@ -69,6 +78,8 @@ extension LabFixture {
         }
 
         public var host: String
+        public var well: Bool
+        public var conditions: [Condition]
         public var commit: String?
         public var lastRound: LastRound?
         public var uplink: Uplink?
@@ -85,10 +96,13 @@ extension LabFixture {
     }
 
     public func status(_ host: String) async throws -> Status {
-        let text = try await tool(on: host).succeed("status", "--host", host, "--bpffs", bpffs(host), "--format", "json")
+        let outcome = try await tool(on: host).run("status", "--host", host, "--bpffs", bpffs(host), "--format", "json")
+        guard outcome.status == 0 || outcome.status == 2 else { throw FixtureError(text: "status: \(outcome.error)") }
         let decoder = JSONDecoder()
         decoder.keyDecodingStrategy = .convertFromSnakeCase
-        return try decoder.decode(Status.self, from: Data(text.utf8))
+        let status = try decoder.decode(Status.self, from: Data(outcome.output.utf8))
+        guard status.well == (outcome.status == 0) else { throw FixtureError(text: "status: exit \(outcome.status)\n\(outcome.output)") }
+        return status
     }
 
     /// Packets that the host dropped, by reason.
