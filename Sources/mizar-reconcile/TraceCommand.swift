@@ -96,7 +96,9 @@ struct TraceCommand: ParsableCommand {
         let forwarder = try store.forwarder(observation.image)
         let answers = try probes.map { ($0, try store.run($0, observation.image)) }
         let interfaces = Dictionary(observation.interfaces.map { ($0.ifindex, $0.name) }) { first, _ in first }
-        trace.add(forwarder, of: name, in: desired.topology, interfaces: interfaces, answers: answers)
+        trace.add(
+            forwarder, of: name, in: desired.topology, interfaces: interfaces,
+            down: Set(observation.interfaces.filter { !$0.isUp }.map(\.ifindex)), answers: answers)
     }
 
     /// A refusal is an error like any other.

@@ -105,6 +105,15 @@ import Testing
             let elsewhere = try await lab.tool(on: "h2").run(
                 ["trace", "acme/prod/web/a", "acme/prod/web/c", "--live"] + lab.arguments("h2"))
             #expect(elsewhere.status == 1 && elsewhere.error.contains("does not come to host h2"), "\(elsewhere)")
+            // Programs deliver to an interface that is down, and nobody gets it.
+            let down = fleet["acme/prod/web/c"].interface
+            for (state, status, words) in [("down", Int32(2), "Lost at h1: \(down), "), ("up", 0, "Delivered: acme/prod/web/c on h1")] {
+                _ = try await lab.on("h1", "ip", "link", "set", down, state)
+                let outcome = try await lab.tool(on: "h1").run(
+                    ["trace", "acme/prod/web/a", "acme/prod/web/c", "--live"] + lab.arguments("h1"))
+                let last = outcome.output.split(separator: "\n").last ?? ""
+                #expect(outcome.status == status && last.hasPrefix(words), "\(outcome)")
+            }
         }
     }
 }

@@ -65,9 +65,10 @@ extension Trace {
     /// - Parameters:
     ///   - forwarder: the host's live rows, as they were before its programs ran.
     ///   - interfaces: its interfaces by index.
+    ///   - down: the indices of those that are set down: what is delivered there is lost.
     ///   - answers: what its programs did with each of the probes.
     public mutating func add(
-        _ forwarder: Forwarder, of host: String, in topology: Topology, interfaces: [UInt32: String],
+        _ forwarder: Forwarder, of host: String, in topology: Topology, interfaces: [UInt32: String], down: Set<UInt32> = [],
         answers: [(probe: TraceProbe, answer: TraceProbe.Answer)]
     ) {
         let index = TopologyIndex(topology)
@@ -83,6 +84,21 @@ extension Trace {
                 commit: ways.flatMap(\.hops).filter { $0.host == host && $0.probe == probe }.map(\.action))
         }
         live = Live(host: host, commit: forwarder.image.applied?.commit, probes: probes)
+        for case .deliver(let ifindex) in answers.map(\.answer.verdict) where down.contains(ifindex) {
+            lose(at: host, interface: interfaces[ifindex] ?? "")
+        }
+    }
+
+    /// The ways that end at an interface of a host, which is down, lead to nobody.
+    private mutating func lose(at host: String, interface: String) {
+        for index in ways.indices {
+            let outcome = ways[index].outcome
+            guard outcome.kind == .delivered, outcome.host == host, outcome.interface == interface else { continue }
+            ways[index].outcome = Outcome(
+                kind: .lost, host: host, interface: interface, endpoint: outcome.endpoint,
+                explanation: "\(interface), the interface of \(outcome.endpoint ?? "\(to.address)"), is down",
+                hint: "`ip link set \(interface) up`")
+        }
     }
 
     private static func hop(
