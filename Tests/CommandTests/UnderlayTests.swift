@@ -141,6 +141,8 @@ import Testing
             let neighbor = try await lab.on(
                 "h2", "ip", "neigh", "replace", "172.16.0.1", "lladdr", eth1, "dev", "eth0", "nud", "permanent")
             #expect(neighbor.succeeded, "\(neighbor.error)")
+            // So that the bridge knows where it is. A frame for a MAC that it does not know goes to all, and is taken off any.
+            try await Self.send(lab, from: "172.16.0.51", by: "eth1")
             let cut = try await eventually { try await lab.failures(fleet) != [] }
             #expect(cut)
             let applied = try await lab.apply("h1")
