@@ -137,6 +137,7 @@ extension HostStatus {
             wanted += [(config.uplink, .uplink), (config.uplink, .guardEgress)]
             if let datapath, datapath.mode == .xdp { wanted.append((config.uplink, .xdp)) }
         }
+        for one in observation.besideUplink(image) { wanted += [(one.ifindex, .beside), (one.ifindex, .besideGuard)] }
         if let lo = observation.interface("lo") { wanted.append((lo.ifindex, .loopback)) }
         let missing = wanted.compactMap { ifindex, point in
             interfaces[ifindex].map { Attachment(ifindex: ifindex, interface: $0, point: point) }
