@@ -3,22 +3,18 @@ import Testing
 
 /// One thing that cannot be done is no reason for anything else to be left undone.
 @Suite(.needsRoot) struct AloneTests {
-    /// Somebody's filter has the place of ours at one endpoint's interface.
+    /// Others' programs leave no room for ours at one endpoint's interface.
     @Test func anOccupiedPortStopsNoOther() async throws {
         let fleet = ApplyTests.twoHosts()
         try await LabFixture.with(fleet) { lab in
             // A fresh host, so that all of it is to be done.
             #expect(try await lab.detach("h1").succeeded)
             let interface = fleet["acme/prod/web/c"].interface
-            for words in [
-                ["qdisc", "add", "dev", interface, "clsact"],
-                ["filter", "add", "dev", interface, "ingress", "prio", "1", "protocol", "all", "u32", "match", "u32", "0", "0"],
-            ] { #expect(try await Tool.execute(["tc"] + words, namespace: lab.namespace(host: "h1")).succeeded) }
+            try lab.crowd("h1", interface)
             let partly = try await lab.apply("h1")
             #expect(partly.status == 5, "\(partly.output)\(partly.error)")
             #expect(partly.output.contains("Apply incomplete!") && !partly.output.contains("complete! Resources: 0"), "\(partly.output)")
-            #expect(
-                partly.error.contains("program port on \(interface)") && partly.error.contains("a filter of kind u32"), "\(partly.error)")
+            #expect(partly.error.contains("program port on \(interface)"), "\(partly.error)")
             #expect(partly.error.contains("left out: endpoint acme/prod/web/c 10.0.1.12"), "\(partly.error)")
             for (from, to) in [("a", "10.0.1.11"), ("b", "10.0.1.10")] {
                 #expect(try await lab.pings("acme/prod/web/\(from)", to, "-W", "2"), "the others work")
@@ -31,7 +27,7 @@ import Testing
             let status = try await Tool.whileRunning(run, namespace: lab.namespace(host: "h1"), log: "\(lab.git.folder)/run.log") {
                 daemon in
                 #expect(try await eventually { daemon.output.contains("left out") }, "\(daemon.output)")
-                _ = try await lab.on("h1", "tc", "filter", "del", "dev", interface, "ingress", "prio", "1")
+                try await lab.takeOff("h1", interface, "ingress")
                 #expect(try await eventually { try await lab.status("h1").attachments.contains { $0.interface == interface } })
                 #expect(try await eventually { daemon.output.contains("works again") }, "\(daemon.output)")
             }

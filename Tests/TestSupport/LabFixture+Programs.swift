@@ -51,6 +51,24 @@ extension LabFixture {
         }
     }
 
+    /// Fills the list of tcx of an interface's ingress with somebody's programs, so that no other finds room. Each leaves packets to
+    /// the next.
+    public func crowd(_ host: String, _ interface: String) throws {
+        try within(host) {
+            while true {
+                // r0 = -1; exit
+                var code = [bpf_insn(), bpf_insn()]
+                (code[0].code, code[0].imm, code[1].code) = (0xb7, -1, 0x95)
+                let program = bpf_prog_load(BPF_PROG_TYPE_SCHED_CLS, "somebody", "GPL", code, code.count, nil)
+                guard program >= 0 else { throw FixtureError(text: "load: \(String(cString: strerror(-program)))") }
+                defer { close(program) }
+                let result = mzr_tcx_attach(if_nametoindex(interface), false, program, -1)
+                if result == -ERANGE { return }
+                guard result == 0 else { throw FixtureError(text: "tcx of \(interface): \(String(cString: strerror(-result)))") }
+            }
+        }
+    }
+
     private static func tcx(_ interface: String, _ direction: String) -> [UInt32] {
         var ids = [UInt32](repeating: 0, count: Int(MZR_TCX_MAX))
         let count = mzr_tcx_query(if_nametoindex(interface), direction == "egress", &ids)
