@@ -98,6 +98,9 @@ private enum Layout0 {
     /// Programs that it had among those of every version, by their slots.
     static let laterTails: [(UInt32, ProgramName)] = [(3, .control), (4, .icmp)]
 
+    /// Programs that it had none of.
+    static let laterPrograms: Set<ProgramName> = [.beside, .besideGuard]
+
     private static func install(_ bytes: [UInt8], _ directory: String) throws {
         let store = try KernelStore(directory: directory, forWriting: true)
         try bytes.withUnsafeBytes { bytes in
@@ -115,7 +118,7 @@ private enum Layout0 {
             }
             for name in object.mapNames { try check(bpf_obj_pin(object.map(name), "\(directory)/\(name)"), "pin", name) }
             for name in ProgramName.allCases {
-                guard let pin = name.pin else { continue }
+                guard let pin = name.pin, !laterPrograms.contains(name) else { continue }
                 try check(bpf_obj_pin(object.program(name), "\(directory)/\(pin)"), "pin", pin)
             }
             try store.fillSlots(object)
